@@ -1,0 +1,66 @@
+"""The kernel of L0. Users write `import l0`; whoever writes a plugin imports the names below from here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from l0_core.adapters import AdaptedEvent as AdaptedEvent
+    from l0_core.adapters import Adapter as Adapter
+    from l0_core.checks import rule_of as rule_of
+    from l0_core.errors import Error as Error
+    from l0_core.errors import ErrorCategory as ErrorCategory
+    from l0_core.events import Event as Event
+    from l0_core.events import EventType as EventType
+    from l0_core.guardrails import GuardrailRule as GuardrailRule
+    from l0_core.guardrails import GuardrailViolation as GuardrailViolation
+    from l0_core.guardrails import Violation as Violation
+    from l0_core.hookspecs import AttemptContext as AttemptContext
+    from l0_core.hookspecs import Check as Check
+    from l0_core.hookspecs import ClientAdapter as ClientAdapter
+    from l0_core.hookspecs import Decision as Decision
+    from l0_core.hookspecs import Envelope as Envelope
+    from l0_core.hookspecs import Failure as Failure
+    from l0_core.hookspecs import FallBack as FallBack
+    from l0_core.hookspecs import Halt as Halt
+    from l0_core.hookspecs import Judge as Judge
+    from l0_core.hookspecs import RetryAfter as RetryAfter
+    from l0_core.hookspecs import Sink as Sink
+    from l0_core.hookspecs import StreamAdapter as StreamAdapter
+    from l0_core.hookspecs import StreamContext as StreamContext
+    from l0_core.hookspecs import hookimpl as hookimpl
+    from l0_core.lifecycle import ObservabilityEvent as ObservabilityEvent
+    from l0_core.lifecycle import ObservabilityEventType as ObservabilityEventType
+    from l0_core.plugins import GROUPS as GROUPS
+    from l0_core.plugins import Installed as Installed
+    from l0_core.plugins import Registry as Registry
+    from l0_core.plugins import registry as registry
+    from l0_core.state import State as State
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "adapters": "AdaptedEvent Adapter",
+    "checks": "rule_of",
+    "errors": "Error ErrorCategory",
+    "events": "Event EventType",
+    "guardrails": "GuardrailRule GuardrailViolation Violation",
+    "hookspecs": "AttemptContext Check ClientAdapter Decision Envelope Failure FallBack Halt Judge RetryAfter Sink "
+    "StreamAdapter StreamContext hookimpl",
+    "lifecycle": "ObservabilityEvent ObservabilityEventType",
+    "plugins": "GROUPS Installed Registry registry",
+    "state": "State",
+}
+_ROOM = {name: room for room, names in _NAMES.items() for name in names.split()}
+
+__all__ = [*sorted(_ROOM)]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        room = _ROOM.get(name)
+        if room is None:
+            raise AttributeError(f"module 'l0_core' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"l0_core.{room}"), name)
+        return value

@@ -1,0 +1,196 @@
+"""One opening of one source: open it, find out how to read it, prove its end, close it."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from l0_core.adapters import AdaptedEvent, Reading, read, unwrap
+from l0_core.errors import Truncated
+from l0_core.events import Event, EventType
+from l0_core.tool_calls import ToolCalls
+
+if TYPE_CHECKING:
+    from l0_core.checks import Checks
+    from l0_core.gates import Gate
+    from l0_core.session import Session
+    from l0_core.state import State
+
+__all__ = ["Attempt", "Source"]
+
+INCOMPLETE_REASONS = frozenset(("length", "max_tokens", "max_output_tokens", "content_filter", "safety", "recitation"))
+"""Finish reasons by which a provider says that it stopped before the answer was whole."""
+
+
+class Source:
+    """Where attempts come from: a factory, or a single stream that can be read once."""
+
+    __slots__ = ("_made", "_takes_attempt", "once")
+
+    def __init__(self, given: Any) -> None:
+        self._made = given
+        self.once = not callable(given) or hasattr(given, "__aiter__")
+        self._takes_attempt = not self.once and _takes_an_argument(given)
+
+    def make(self, attempt: Attempt) -> Any:
+        if self.once:
+            made, self._made = self._made, None
+            return made
+        return self._made(attempt) if self._takes_attempt else self._made()
+
+
+def _takes_an_argument(factory: Callable[..., Any]) -> bool:
+    """Whether a factory needs an argument: then it is given the attempt."""
+    if type(factory) is types.FunctionType:
+        code = factory.__code__
+        return code.co_argcount - len(factory.__defaults__ or ()) > 0
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(p.kind in positional and p.default is p.empty for p in parameters)
+
+
+class Attempt:
+    """One attempt, as factories, guardrails and policies see it (`AttemptContext`)."""
+
+    __slots__ = (
+        "__weakref__",
+        "_session",
+        "checks",
+        "feedback",
+        "flowing",
+        "gates",
+        "items",
+        "kept",
+        "made",
+        "number",
+        "progressed",
+        "proof",
+        "reading",
+        "released",
+        "source",
+        "spoke",
+        "tools",
+    )
+
+    def __init__(self, session: Session, number: int, source: int) -> None:
+        self._session = session
+        self.number = number
+        self.source = source
+        self.kept = ""
+        self.feedback: str | None = None
+        self.made: Any = None
+        self.reading: Reading | None = None
+        self.checks: Checks | None = None
+        self.gates: dict[tuple[EventType, int], Gate] = {}
+        self.items = 0
+        self.tools: ToolCalls | None = None
+        self.proof: Event | None = None
+        self.progressed = False
+        self.flowing = False
+        self.spoke = False
+        self.released = False
+
+    @property
+    def stream_id(self) -> str:
+        return self._session.stream_id
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of a stream, for providers that take one."""
+        return self._session.stream_id
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        return self._session.settings.context
+
+    @property
+    def state(self) -> State:
+        return self._session.state
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        return self._session.watch.loop.time
+
+    @property
+    def deadline(self) -> float | None:
+        remaining = self._session.watch.remaining()
+        return None if remaining is None else self.clock() + remaining
+
+    async def open(self, source: Source, adapter: Any) -> None:
+        """Call the factory and find out how to read what it returns."""
+        made = source.make(self)
+        if isinstance(made, Awaitable):
+            made = await made
+        self.made = made
+        for bound in self._session.settings.plugins if adapter is None else ():
+            if "adapt" in bound.hooks:
+                adapter = adapter or bound.hooks["adapt"](self, made)
+        self.reading = read(self, made, adapter)
+
+    def decoded(self, chunk: Any) -> Iterable[Event]:
+        """The events in a chunk."""
+        reading = self.reading
+        assert reading is not None
+        if reading.decode is None:
+            if not isinstance(chunk, Event):
+                reading.decode = unwrap
+            return (unwrap(chunk),)
+        decoded = reading.decode(chunk)
+        if decoded is None:
+            return ()
+        return (decoded,) if isinstance(decoded, Event) else decoded
+
+    def keep_raw(self, kept: list[Any]) -> None:
+        """Keep the provider's chunks as they come in."""
+        reading = self.reading
+        assert reading is not None
+        decode = reading.decode
+
+        def keeping(chunk: Any) -> Any:
+            kept.append(chunk.raw_chunk if isinstance(chunk, AdaptedEvent) else chunk)
+            return unwrap(chunk) if decode is None else decode(chunk)
+
+        reading.decode = keeping
+
+    def prove(self) -> Event:
+        """The proof that the model was done. Raises Truncated."""
+        assert self.reading is not None
+        if self.proof is not None:
+            return self.proof
+        if self.reading.end_is_proof:
+            return Event(EventType.COMPLETE)
+        raise Truncated("The source ended, and nothing that it sent proves that the answer was whole")
+
+    def closing(self) -> AsyncIterator[None] | Any:
+        """What closes the source, or None if there is nothing to close. Answers once."""
+        made, reading = self.made, self.reading
+        self.made = self.reading = None
+        iterator = reading.iterator if reading is not None and reading.wrapped else None
+        if _is_over(made) and _is_over(iterator):
+            return None
+        return _close(iterator, made)
+
+
+def _is_over(source: Any) -> bool:
+    return source is None or (type(source) is types.AsyncGeneratorType and source.ag_frame is None)
+
+
+async def _close(*sources: Any) -> None:
+    failure: Exception | None = None
+    for source in sources:
+        close = getattr(source, "aclose", None) or getattr(source, "close", None)
+        if close is None:
+            continue
+        try:
+            closing = close()
+            if isinstance(closing, Awaitable):
+                await closing
+        except Exception as error:
+            failure = error
+    if failure is not None:
+        raise failure

@@ -1,0 +1,246 @@
+"""Guardrails at work on one attempt: opening them, feeding them, and what their verdicts mean."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Literal
+
+from l0_core.errors import GuardrailViolationError, PluginError
+from l0_core.guardrails import GuardrailRule, GuardrailViolation
+from l0_core.hookspecs import AttemptContext, Check, Judge
+from l0_core.plugins import bind, registry
+from l0_core.state import State
+
+__all__ = ["Checks", "Guardrail", "open_rule", "resolve_guardrails", "rule_of"]
+
+logger = logging.getLogger("l0")
+
+Open = Callable[[AttemptContext], "Check | Judge | None"]
+
+
+class Guardrail:
+    """A guardrail that a stream is to run: its name, what opens it, and what happens when it breaks."""
+
+    __slots__ = ("name", "on_error", "open")
+
+    def __init__(self, name: str, open: Open, on_error: Literal["open", "closed"] = "open") -> None:
+        self.name, self.open, self.on_error = name, open, on_error
+
+
+def resolve_guardrails(given: Iterable[object] | None) -> tuple[Guardrail, ...]:
+    """The guardrails that a caller means: rules, plugin objects or classes, and names of installed ones.
+
+    Raises PluginError for a name that is not installed, and TypeError for anything else.
+    """
+    if given is None:
+        return ()
+    if isinstance(given, str | GuardrailRule):
+        given = [given]
+    elif not isinstance(given, Iterable):
+        raise TypeError(
+            f"guardrails must be a list of rules, plugins and names, not {given!r}; a preset is called: Guardrails.recommended()"
+        )
+    return tuple(_resolve(item) for item in given)
+
+
+def _resolve(item: object) -> Guardrail:
+    if isinstance(item, GuardrailRule):
+        return Guardrail(item.name, lambda ctx: open_rule(item, ctx))
+    if isinstance(item, str):
+        bound = registry().load("guardrail", item)
+    elif (
+        not isinstance(item, type)
+        and callable(getattr(item, "check", None))
+        and hasattr(item, "name")
+        and not hasattr(getattr(item, "check", None), "l0_impl")
+    ):
+        # The documented form, on an object of the user's own.
+        rule = GuardrailRule(item.name, item.check, streaming=getattr(item, "streaming", True))  # type: ignore[attr-defined]
+        return Guardrail(rule.name, lambda ctx: open_rule(rule, ctx))
+    elif isinstance(item, type) or hasattr(item, "check"):
+        bound = bind(item)
+    else:
+        raise TypeError(
+            f"{item!r} is not a guardrail: it must be a GuardrailRule, a plugin with a check hook, or a name"
+        )
+    hook = bound.hooks.get("check")
+    if hook is None:
+        raise PluginError(f"{bound.name} ({bound.origin}) has no check hook, so it is not a guardrail")
+    return Guardrail(bound.name, hook)
+
+
+def open_rule(rule: GuardrailRule, ctx: AttemptContext) -> Check | Judge | None:
+    """Open a documented rule for one attempt."""
+    if rule.open is not None:
+        return rule.open(ctx)
+    state = ctx.state
+
+    def judge(delta: str, final: bool) -> list[GuardrailViolation]:
+        if not final:
+            return rule.check(state) if rule.streaming else []
+        # A documented rule knows the end by `state.completed`. The stream is not complete before its guardrails agree.
+        state.completed = True
+        try:
+            return rule.check(state)
+        finally:
+            state.completed = False
+
+    return judge
+
+
+def rule_of(plugin: object, name: str, description: str | None = None) -> GuardrailRule:
+    """A plugin with a check hook, as a documented rule: incremental in a stream, and `check(state)` by itself."""
+    hook = bind(plugin, name).hooks["check"]
+
+    def check(state: State) -> list[GuardrailViolation]:
+        opened = hook(_Alone(state))
+        if opened is None:
+            return []
+        judge = opened.judge if isinstance(opened, Check) else opened
+        found = list(_violations(judge(state.content, False)))
+        if state.completed:
+            found += _violations(judge("", True))
+        return found
+
+    return GuardrailRule(name, check, description or inspect.getdoc(type(plugin)), open=hook)
+
+
+class _Alone:
+    """An attempt's context where there is no stream."""
+
+    stream_id, number, source, kept = "", 1, 0, ""
+    deadline = None
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.context: dict[str, Any] = {}
+
+    @staticmethod
+    def clock() -> float:
+        import time
+
+        return time.monotonic()
+
+
+def _violations(answer: Any) -> Iterable[GuardrailViolation]:
+    if answer is None:
+        return ()
+    if isinstance(answer, GuardrailViolation):
+        return (answer,)
+    if inspect.isawaitable(answer):
+        raise TypeError("this guardrail is asynchronous: it can judge a stream, and not a state by itself")
+    return answer  # type: ignore[no-any-return]
+
+
+class Checks:
+    """The guardrails of one attempt. `feed` and `end` raise GuardrailViolationError for what ends the attempt.
+
+    Their result is None, or what is still to be awaited: pass it to `wait`.
+    """
+
+    __slots__ = ("_guardrails", "_judges", "_report", "_seen", "state")
+
+    def __init__(
+        self,
+        guardrails: Sequence[Guardrail],
+        state: State,
+        seen: set[tuple[object, ...]],
+        report: Callable[[GuardrailViolation], None] | None,
+    ) -> None:
+        self._guardrails = guardrails
+        self._judges: list[tuple[Guardrail, Judge]] = []
+        self._seen = seen
+        self._report = report
+        self.state = state
+
+    def open(self, ctx: AttemptContext) -> None:
+        for guardrail in self._guardrails:
+            try:
+                opened = guardrail.open(ctx)
+            except Exception as error:
+                raise PluginError(f"The guardrail {guardrail.name!r} cannot be opened: {error!r}") from error
+            if opened is not None:
+                self._judges.append((guardrail, opened.judge if isinstance(opened, Check) else opened))
+
+    def feed(self, delta: str, final: bool = False) -> list[tuple[Guardrail, Awaitable[Any]]] | None:
+        """Give the judges new text, or tell them that it has ended."""
+        waiting: list[tuple[Guardrail, Awaitable[Any]]] | None = None
+        worst: GuardrailViolation | None = None
+        for entry in tuple(self._judges):
+            guardrail, judge = entry
+            try:
+                answer = judge(delta, final)
+                if answer is None:
+                    continue
+                if inspect.isawaitable(answer):
+                    waiting = [*(waiting or ()), (guardrail, answer)]
+                    continue
+                found = _violations(answer)
+                for violation in found:
+                    worst = self._record(violation, worst)
+            except BaseException as error:
+                worst = self._broken(entry, error, worst)
+        if worst is not None:
+            for _, unawaited in waiting or ():
+                if inspect.iscoroutine(unawaited):
+                    unawaited.close()
+            raise GuardrailViolationError(worst)
+        return waiting
+
+    async def wait(self, waiting: Sequence[tuple[Guardrail, Awaitable[Any]]]) -> None:
+        """Await the verdicts of asynchronous judges."""
+        worst: GuardrailViolation | None = None
+        for guardrail, verdict in waiting:
+            task = asyncio.current_task()
+            before = task.cancelling() if task is not None else 0
+            try:
+                for violation in _violations(await verdict):
+                    worst = self._record(violation, worst)
+            except asyncio.CancelledError as error:
+                if task is None or task.cancelling() > before:
+                    raise
+                worst = self._broken_by_name(guardrail, error, worst)
+            except BaseException as error:
+                worst = self._broken_by_name(guardrail, error, worst)
+        if worst is not None:
+            raise GuardrailViolationError(worst)
+
+    def _record(self, violation: GuardrailViolation, worst: GuardrailViolation | None) -> GuardrailViolation | None:
+        if violation._identity not in self._seen:
+            self._seen.add(violation._identity)
+            self.state.violations.append(violation)
+            if self._report is not None:
+                self._report(violation)
+        if violation.severity == "warning":
+            return worst
+        return violation if worst is None or (violation.halts and not worst.halts) else worst
+
+    def _broken_by_name(
+        self, guardrail: Guardrail, error: BaseException, worst: GuardrailViolation | None
+    ) -> GuardrailViolation | None:
+        entry = next((entry for entry in self._judges if entry[0] is guardrail), None)
+        return worst if entry is None else self._broken(entry, error, worst)
+
+    def _broken(
+        self, entry: tuple[Guardrail, Judge], error: BaseException, worst: GuardrailViolation | None
+    ) -> GuardrailViolation | None:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        guardrail = entry[0]
+        self._judges.remove(entry)
+        closed = guardrail.on_error == "closed"
+        logger.warning(
+            "the guardrail %r raised %r and is %s for this attempt",
+            guardrail.name,
+            error,
+            "closed" if closed else "out",
+        )
+        violation = GuardrailViolation(
+            rule=guardrail.name,
+            message=f"The guardrail raised {type(error).__name__} and could not judge",
+            severity="error" if closed else "warning",
+        )
+        return self._record(violation, worst)

@@ -1,0 +1,159 @@
+"""`run()` and `wrap()`: from what a caller has to a dependable stream."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from l0_core.errors import AdapterNotFound
+from l0_core.hookspecs import ClientAdapter
+from l0_core.options import Retry, Timeout
+from l0_core.plugins import registry
+from l0_core.session import Session
+from l0_core.settings import OPTIONS, compile_settings
+from l0_core.stream import LazyStream, Stream
+
+__all__ = ["WrappedClient", "run", "wrap", "wrap_client"]
+
+async def run(
+    stream: Any,
+    *,
+    fallbacks: Any = None,
+    **options: Any,
+) -> Stream:
+    """Make a dependable stream of a factory that opens one.
+
+    `stream` is called on first iteration and again for each retry: without an argument, or with the attempt if it takes
+    one (`number`, `source`, `kept`, `deadline`, `idempotency_key`). `fallbacks` are further factories, tried in order.
+    Errors come where the stream is consumed.
+    """
+    return Stream(Session((stream, *(fallbacks or ())), compile_settings(options)))
+
+
+def wrap(client_or_stream: Any, **options: Any) -> Any:
+    """Make a client or a raw stream dependable.
+
+    Of a client, the streaming calls that an installed adapter knows are taken over; everything else reaches it
+    untouched. A raw stream becomes a `LazyStream`: it can be watched, checked and closed, and not retried.
+    """
+    adapter = _client_adapter(client_or_stream)
+    if adapter is not None:
+        return WrappedClient(client_or_stream, adapter, options)
+    if _is_stream(client_or_stream):
+        return LazyStream(client_or_stream, **options)
+    kind = type(client_or_stream)
+    what = f"{kind.__module__}.{kind.__qualname__}"
+    if callable(client_or_stream):
+        raise TypeError(f"wrap() takes a client or a stream, not a {what}; a factory of streams goes to l0.run()")
+    raise AdapterNotFound(
+        f"wrap() got a {what}: no installed adapter knows it as a client, and it is not an async iterator"
+    )
+
+
+def wrap_client(client: Any, **options: Any) -> WrappedClient:
+    """`wrap` for what must be a client."""
+    adapter = _client_adapter(client)
+    if adapter is None:
+        raise AdapterNotFound(
+            f"no installed adapter knows a {type(client).__module__}.{type(client).__qualname__} as a client"
+        )
+    return WrappedClient(client, adapter, options)
+
+
+def _is_stream(thing: Any) -> bool:
+    return hasattr(thing, "__aiter__") or hasattr(thing, "__await__") or hasattr(thing, "__anext__")
+
+
+def _client_adapter(client: Any) -> ClientAdapter | None:
+    for bound in registry().adapters():
+        found = bound.hooks["adapt"](None, client)
+        if found is not None and hasattr(found, "paths"):
+            return found  # type: ignore[no-any-return]
+    return None
+
+
+class WrappedClient:
+    """A client whose streaming calls return dependable streams. Everything else is the client's own."""
+
+    def __init__(self, client: Any, adapter: ClientAdapter, options: Mapping[str, Any]) -> None:
+        self._client = client
+        self._adapter = adapter
+        self._options = dict(options)
+        self._fallbacks = tuple(self._options.pop("fallbacks", None) or ())
+        self._settings = compile_settings(self._options, Retry.recommended)
+        self._quiet = adapter.without_retries(client)
+
+    @property
+    def unwrapped(self) -> Any:
+        """The client itself."""
+        return self._client
+
+    def with_options(self, **options: Any) -> WrappedClient:
+        """The same client with other options: L0's own, and the SDK's for all names that are not."""
+        ours = {
+            name: value
+            for name, value in options.items()
+            if name in OPTIONS | {"fallbacks"} and not (name == "timeout" and not isinstance(value, Timeout))
+        }
+        theirs = {name: value for name, value in options.items() if name not in ours}
+        client = self._client.with_options(**theirs) if theirs else self._client
+        merged = {**self._options, "fallbacks": self._fallbacks, **ours}
+        return WrappedClient(client, self._adapter, merged)
+
+    def __getattr__(self, name: str) -> Any:
+        return _reach(self, name, getattr(self._client, name))
+
+    async def __aenter__(self) -> WrappedClient:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *left: Any) -> None:
+        await self._client.__aexit__(*left)
+
+    def __repr__(self) -> str:
+        return f"<l0.WrappedClient of {self._client!r}>"
+
+    def _call(self, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call: Callable[..., Any] = _at(self._client, path)
+        if not self._adapter.streams(path, kwargs):
+            return call(*args, **kwargs)
+        quiet = _at(self._quiet, path)
+        return _opened(Stream(Session((lambda: quiet(*args, **kwargs), *self._fallbacks), self._settings)))
+
+
+async def _opened(stream: Stream) -> Stream:
+    """Awaited where the SDK's own call would be. The provider is called on first iteration."""
+    return stream
+
+
+def _at(client: Any, path: str) -> Any:
+    for name in path.split("."):
+        client = getattr(client, name)
+    return client
+
+
+def _reach(wrapped: WrappedClient, path: str, found: Any) -> Any:
+    """What stands at a path below a wrapped client."""
+    paths = wrapped._adapter.paths
+    if path in paths:
+
+        def call(*args: Any, **kwargs: Any) -> Awaitable[Any]:
+            return wrapped._call(path, args, kwargs)  # type: ignore[no-any-return]
+
+        return call
+    if any(known.startswith(f"{path}.") for known in paths):
+        return _Below(wrapped, path, found)
+    return found
+
+
+class _Below:
+    """A part of a wrapped client on the way to a call that is taken over."""
+
+    def __init__(self, wrapped: WrappedClient, path: str, part: Any) -> None:
+        self._wrapped, self._path, self._part = wrapped, path, part
+
+    def __getattr__(self, name: str) -> Any:
+        return _reach(self._wrapped, f"{self._path}.{name}", getattr(self._part, name))
+
+    def __repr__(self) -> str:
+        return repr(self._part)

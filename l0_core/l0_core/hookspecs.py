@@ -1,0 +1,298 @@
+"""The five hooks of L0, what they are given and what they return.
+
+A hook is called at a rare and well-defined moment. What it returns is a plain callable, the handler, which the runtime
+calls on the hot path. The plugin object lives as long as the process and holds its options; the handler lives as long
+as one stream or one attempt and holds all data of it, usually in a closure.
+
+Mark an implementation with `l0_core.hookimpl`; it may leave out arguments that it does not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
+
+import pluggy
+
+from l0_core.events import Event
+from l0_core.guardrails import GuardrailViolation
+
+if TYPE_CHECKING:
+    from l0_core.errors import ErrorCategory
+    from l0_core.lifecycle import ObservabilityEvent
+    from l0_core.options import RetryableErrorType
+    from l0_core.state import State
+
+__all__ = [
+    "AttemptContext",
+    "Check",
+    "ClientAdapter",
+    "Decision",
+    "Envelope",
+    "Failure",
+    "FallBack",
+    "Halt",
+    "Judge",
+    "RetryAfter",
+    "Sink",
+    "StreamAdapter",
+    "StreamContext",
+    "hookimpl",
+]
+
+hookspec = pluggy.HookspecMarker("l0")
+hookimpl = pluggy.HookimplMarker("l0")
+
+
+class StreamContext(Protocol):
+    """One stream, to be read and not written."""
+
+    @property
+    def stream_id(self) -> str:
+        """A UUIDv7."""
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What the caller passed as `context`."""
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The event loop's clock, in seconds; virtual in tests."""
+
+
+class AttemptContext(StreamContext, Protocol):
+    """One attempt of a stream: one opening of one source."""
+
+    @property
+    def number(self) -> int:
+        """1, 2, ... over the whole stream."""
+
+    @property
+    def source(self) -> int:
+        """0 is the primary, 1 and up are the fallbacks."""
+
+    @property
+    def kept(self) -> str:
+        """The text that this attempt continues; empty on a fresh start."""
+
+    @property
+    def deadline(self) -> float | None:
+        """The time of `clock` by which the whole stream must end, or None."""
+
+
+@runtime_checkable
+class StreamAdapter(Protocol):
+    """Turns the chunks of one attempt's source into events. Made anew for each attempt, so it may hold state.
+
+    `decode(chunk)` returns one event, several, or None. A COMPLETE event is the proof that the model was done; set
+    `end_is_proof = True` where the source's own end proves it. `linger` is how many seconds to read on after the proof,
+    for what some providers send last (usage). A fragment of a tool call is a PROGRESS event with
+    `data={"tool_call": {"index", "id", "name", "arguments"}}`: the kernel assembles them. An optional `iterate(source)`
+    returns what to iterate, the source itself by default.
+    """
+
+    name: str
+
+    def decode(self, chunk: Any) -> Event | Iterable[Event] | None: ...
+
+
+@runtime_checkable
+class ClientAdapter(Protocol):
+    """Says how an SDK's client is wrapped. The kernel makes the proxy."""
+
+    name: str
+    paths: frozenset[str]
+    """The calls to take over, as dotted paths below the client: `chat.completions.create`."""
+
+    def streams(self, path: str, kwargs: Mapping[str, Any]) -> bool:
+        """Whether a call answers with a stream. Others reach the SDK untouched."""
+
+    def without_retries(self, client: Any) -> Any:
+        """The client (or one like it) that does not retry by itself: L0 owns the retries of the calls it takes over."""
+
+    def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str) -> Mapping[str, Any] | None:
+        """The arguments of a call that continues `kept`, or None if that cannot be asked for."""
+
+
+Judge = Callable[
+    [str, bool],
+    GuardrailViolation | Iterable[GuardrailViolation] | None | Awaitable[Any],
+]
+"""`judge(delta, final)`: called with each new piece of text, and with `("", True)` once at the end."""
+
+
+@dataclass
+class Check:
+    """A guardrail at work on one attempt. `holdback` is how many of the last characters it may still object to."""
+
+    judge: Judge
+    holdback: int = 0
+
+
+@dataclass
+class Failure:
+    """What a policy decides about.
+
+    `reason` is the kind of failure as `Retry.retry_on` names it, `delivered` the number of characters that the consumer
+    has, `hint` the wait that the server asked for in seconds, `default` what L0 would do.
+    """
+
+    error: BaseException
+    category: ErrorCategory
+    reason: RetryableErrorType | None
+    delivered: int
+    hint: float | None
+    default: Decision
+
+
+@dataclass(frozen=True)
+class RetryAfter:
+    """Make the attempt again with the same source, in so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FallBack:
+    """Go on to the next source; raise if there is none."""
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Raise the error now."""
+
+
+Decision = Union[RetryAfter, FallBack, Halt]
+
+
+@dataclass
+class Envelope:
+    """An event of a stream, numbered from 0 without a gap."""
+
+    stream_id: str
+    seq: int
+    event: ObservabilityEvent
+
+
+@dataclass
+class Sink:
+    """Where a stream's events go. `write(batch)` may be sync or async; `tokens` asks for the text too.
+
+    Tokens come in runs: a TOKEN envelope's `meta` holds `tokens`, a tuple of texts in order, and `index`, the number of
+    the first.
+    """
+
+    write: Callable[[Sequence[Envelope]], Awaitable[None] | None]
+    tokens: bool = False
+
+
+@hookspec
+def adapt(ctx: AttemptContext | None, source: object) -> StreamAdapter | ClientAdapter | None:
+    """Recognise a source: return the adapter that reads it, or None if it is not yours.
+
+    Called: for each attempt with what the factory returned, and once for a client that is wrapped (ctx is None then).
+    Order: in the order of plugins; the first answer counts. An adapter given by the caller goes before all of them.
+    Return: a StreamAdapter for a stream, a ClientAdapter for a client, None for anything else. An object with
+        `name`, `detect` and `wrap`, the documented form of an adapter, is accepted as well.
+    Raises: an exception here ends the attempt; it is not retried.
+    State: make a new adapter per call, and keep what belongs to one attempt in it.
+    Cost: called for every stream. Look at `type(source).__module__`; import nothing.
+    Example:
+        class Acme:
+            @hookimpl
+            def adapt(self, source):
+                if type(source).__module__.startswith("acme."):
+                    return AcmeStream()
+    """
+
+
+@hookspec
+def on_token(ctx: StreamContext) -> Callable[[str], None] | None:
+    """Watch the text of one stream: return the function that is given each token.
+
+    Called: when a stream opens. What it returns is called with the text of each token that the consumer is about to get.
+    Order: in the order of plugins; all of them run.
+    Return: a plain function of one string, or None to stay out of this stream.
+    Raises: an exception is counted and logged once with your distribution's name; the stream goes on.
+    State: keep it in a closure. One plugin object serves many streams at once.
+    Cost: what it returns runs for every token, on the event loop: a microsecond is much.
+    Example:
+        class Counter:
+            @hookimpl
+            def on_token(self, ctx):
+                total = 0
+                def count(text):
+                    nonlocal total
+                    total += len(text)
+                return count
+    """
+
+
+@hookspec
+def check(ctx: AttemptContext) -> Check | Judge | None:
+    """Open a guardrail for one attempt: return the function that sees its text.
+
+    Called: when an attempt opens. What it returns is called as `judge(delta, final)`: first with the text that the
+        attempt continues, if it does; then with the new text every few tokens (`CheckIntervals.guardrails`); and with
+        `("", True)` once, when the source has proved that it is done.
+    Order: in the order in which the guardrails were named; all of them run, the strictest violation decides.
+    Return: a judge, or a `Check` around it that says how much of the latest text it may still object to; None to stay
+        out. A judge returns a `Violation`, several, or None; it may be a coroutine function.
+    Raises: an exception in a judge follows the guardrail's `on_error`: "open" records it and goes on without the
+        guardrail, "closed" makes it a violation.
+    State: keep it in a closure. One plugin object serves many streams at once.
+    Cost: look at the delta, not at the whole text: the cost of a token must not grow with the answer.
+    Example:
+        class NoShouting:
+            @hookimpl
+            def check(self, ctx):
+                def judge(delta, final):
+                    if delta.isupper():
+                        return Violation(rule="no_shouting", message="The model is shouting", severity="warning")
+                return judge
+    """
+
+
+@hookspec
+def decide_retry(ctx: AttemptContext, failure: Failure) -> Decision | None:
+    """Decide what follows a failure, or return None to leave it to others.
+
+    Called: for each failure of an attempt, before anything is done about it. It may be a coroutine function.
+    Order: in the order of plugins; the first answer counts. L0's own policy comes last, the caller's veto
+        (`Retry.should_retry`) after it. No answer exceeds the caps of `Retry`, the deadline or the retry budget.
+    Return: `RetryAfter(seconds)`, `FallBack()`, `Halt()` or None.
+    Raises: an exception is counted and logged; the next in order decides.
+    State: the plugin object may learn across streams; it is called from one event loop at a time.
+    Cost: called once per failure. It may take its time, within the stream's deadline.
+    Example:
+        class Patient:
+            @hookimpl
+            def decide_retry(self, ctx, failure):
+                if failure.hint:
+                    return RetryAfter(failure.hint * 2)
+    """
+
+
+@hookspec
+def store_event(ctx: StreamContext) -> Sink | None:
+    """Take down what happens in a stream: return the sink that its events go to.
+
+    Called: when a stream opens. The sink's `write` is called with batches, the last of which holds the terminal event.
+    Order: in the order of plugins; all of them receive.
+    Return: a `Sink`, or None to stay out of this stream.
+    Raises: an exception is counted and logged once with your distribution's name; the stream goes on.
+    State: keep what belongs to one stream in the sink's closure.
+    Cost: a sync `write` runs on the event loop: hand slow work on.
+    Example:
+        class Log:
+            @hookimpl
+            def store_event(self, ctx):
+                def write(batch):
+                    for envelope in batch:
+                        print(envelope.seq, envelope.event.type.value)
+                return Sink(write)
+    """

@@ -1,0 +1,266 @@
+"""Finds, loads, orders and opens plugins.
+
+What is installed is read from the metadata of distributions, without importing anything. A plugin is loaded when it is
+first needed: an adapter with the first stream, any other kind when its name is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from typing import Any
+
+import pluggy
+
+from l0_core import hookspecs
+from l0_core.errors import PluginError
+from l0_core.guardrails import GuardrailRule
+
+__all__ = ["GROUPS", "Bound", "Installed", "Registry", "bind", "registry"]
+
+logger = logging.getLogger("l0")
+
+GROUPS = {
+    "adapter": "l0.adapters",
+    "guardrail": "l0.guardrails",
+    "store": "l0.stores",
+    "monitor": "l0.monitors",
+    "policy": "l0.policies",
+}
+"""Entry-point group by kind of plugin."""
+
+_SPECS: dict[str, tuple[str, ...]] = {
+    name: tuple(inspect.signature(getattr(hookspecs, name)).parameters)
+    for name in ("adapt", "on_token", "check", "decide_retry", "store_event")
+}
+
+
+@dataclass(slots=True)
+class Installed:
+    """A plugin that is installed. `problem` says why it cannot be used, once that is known."""
+
+    kind: str
+    entry_point: EntryPoint
+    state: str = "installed"
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.entry_point.name
+
+    @property
+    def target(self) -> str:
+        return self.entry_point.value
+
+    @property
+    def distribution(self) -> str:
+        return self.entry_point.dist.name if self.entry_point.dist else ""
+
+    @property
+    def version(self) -> str:
+        return self.entry_point.dist.version if self.entry_point.dist else ""
+
+    @property
+    def origin(self) -> str:
+        return f"{self.distribution} {self.version}".strip()
+
+
+@dataclass(slots=True)
+class Bound:
+    """A plugin object with its hooks, each to be called with all arguments of its spec in order."""
+
+    plugin: object
+    name: str
+    source: Installed | str = ""
+    hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """The distribution and version, or the module, that it comes from."""
+        return self.source if isinstance(self.source, str) else self.source.origin
+
+
+def bind(plugin: object, name: str = "", source: Installed | str = "") -> Bound:
+    """Find the hooks of a plugin object. A class is instantiated.
+
+    Raises PluginError for what is naturally got wrong, and shows the right form.
+    """
+    if isinstance(plugin, type):
+        plugin = plugin()
+    kind = type(plugin)
+    bound = Bound(plugin, name or kind.__name__, source or kind.__module__)
+    for attribute in dir(kind):
+        if attribute.startswith("__"):
+            continue
+        method = getattr(plugin, attribute, None)
+        options = getattr(method, "l0_impl", None)
+        if options is None:
+            if attribute in _SPECS and callable(method):
+                raise PluginError(f"{_where(bound, attribute)} is not marked as a hook.\n{_right_form(attribute)}")
+            continue
+        if attribute not in _SPECS:
+            near = _nearest(attribute, _SPECS)
+            hint = f" Did you mean {near!r}?" if near else f" The hooks are {', '.join(_SPECS)}."
+            raise PluginError(f"{_where(bound, attribute)} is marked as a hook, and no hook has that name.{hint}")
+        for option in ("wrapper", "hookwrapper", "tryfirst", "trylast"):
+            if options.get(option):
+                raise PluginError(
+                    f"{_where(bound, attribute)} asks for {option}, which L0 refuses: hooks are called in the order "
+                    "that the user configures, one by one"
+                )
+        bound.hooks[attribute] = _with_all_arguments(bound, attribute, method)
+    return bound
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, names, 1)), None)
+
+
+def _where(bound: Bound, attribute: str) -> str:
+    return f"{type(bound.plugin).__qualname__}.{attribute} ({bound.origin})"
+
+
+def _right_form(hook: str) -> str:
+    arguments = ", ".join(("self", *_SPECS[hook]))
+    return f"The right form is:\n\n    @hookimpl\n    def {hook}({arguments}):\n        ..."
+
+
+def _with_all_arguments(bound: Bound, hook: str, method: Any) -> Callable[..., Any]:
+    spec = _SPECS[hook]
+    wanted = []
+    for parameter in inspect.signature(method).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL or parameter.kind is parameter.VAR_KEYWORD:
+            raise PluginError(f"{_where(bound, hook)} takes *args or **kwargs.\n{_right_form(hook)}")
+        if parameter.name in spec:
+            wanted.append(parameter.name)
+        elif parameter.default is parameter.empty:
+            raise PluginError(
+                f"{_where(bound, hook)} has an argument {parameter.name!r} that the hook does not give.\n{_right_form(hook)}"
+            )
+    if tuple(wanted) == spec:
+        return method  # type: ignore[no-any-return]
+    places = [spec.index(name) for name in wanted]
+    return lambda *given: method(*[given[place] for place in places])
+
+
+class Registry:
+    """The plugins of this process: what is installed, and what of it is loaded."""
+
+    def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
+        self._found = found
+        self._installed: tuple[Installed, ...] | None = None
+        self._manager = pluggy.PluginManager("l0")
+        self._manager.add_hookspecs(hookspecs)
+        self._loaded: dict[tuple[str, str], Bound] = {}
+        self._adapters: tuple[Bound, ...] | None = None
+
+    def installed(self, kind: str | None = None) -> tuple[Installed, ...]:
+        """What is installed, by kind and then by name. Imports nothing."""
+        if self._installed is None:
+            found = entry_points() if self._found is None else EntryPoints(self._found)
+            self._installed = tuple(
+                Installed(kind_, point)
+                for kind_, group in GROUPS.items()
+                for point in sorted(found.select(group=group), key=lambda point: point.name)
+            )
+        return tuple(item for item in self._installed if kind is None or item.kind == kind)
+
+    def load(self, kind: str, name: str) -> Bound:
+        """The plugin of that kind and name.
+
+        Raises PluginError if it is not installed, if two distributions provide it, or if it cannot work.
+        """
+        loaded = self._loaded.get((kind, name))
+        if loaded is not None:
+            return loaded
+        item = self._find(kind, name)
+        try:
+            bound = _bind_target(item.entry_point.load(), item)
+            self._manager.register(bound.plugin, f"{kind}:{name}")
+        except Exception as error:
+            item.state, item.problem = "broken", f"{type(error).__name__}: {error}"
+            raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {item.problem}") from error
+        item.state = "loaded"
+        self._loaded[kind, name] = bound
+        return bound
+
+    def _find(self, kind: str, name: str) -> Installed:
+        matching = [item for item in self.installed(kind) if item.name == name]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            origins = " and ".join(item.origin for item in matching)
+            raise PluginError(f"Two distributions provide the {kind} {name!r}: {origins}. Uninstall one of them.")
+        names = [item.name for item in self.installed(kind)]
+        near = _nearest(name, names)
+        if near:
+            hint = f"Did you mean {near!r}?"
+        elif names:
+            hint = f"Installed are {', '.join(map(repr, names))}."
+        else:
+            hint = f"No {kind} is installed."
+        raise PluginError(f"No {kind} named {name!r} is installed. {hint}")
+
+    def adapters(self) -> tuple[Bound, ...]:
+        """Every installed adapter that works. One that does not is skipped, and listed with its reason."""
+        if self._adapters is None:
+            working = []
+            for item in self.installed("adapter"):
+                try:
+                    working.append(self.load("adapter", item.name))
+                except PluginError as error:
+                    item.problem = item.problem or str(error)
+                    logger.warning("skipped the adapter %r of %s: %s", item.name, item.origin, item.problem)
+            self._adapters = tuple(bound for bound in working if "adapt" in bound.hooks)
+        return self._adapters
+
+
+def _bind_target(target: object, item: Installed) -> Bound:
+    """What an entry point names: a plugin class, a plugin object, or a factory of documented rules."""
+    if isinstance(target, type) or not callable(target):
+        return bind(target, item.name, item)
+    rules = target()
+    return Bound(target, item.name, item, {"check": opener(rules, item.name)})
+
+
+def opener(rules: object, name: str) -> Callable[..., Any]:
+    """What opens a rule that was given as a documented rule."""
+    if not isinstance(rules, GuardrailRule):
+        raise PluginError(f"The guardrail {name!r} is a function; it must return a GuardrailRule, not {rules!r}")
+    from l0_core.checks import open_rule
+
+    return lambda ctx: open_rule(rules, ctx)
+
+
+def bind_all(plugins: Sequence[object]) -> tuple[Bound, ...]:
+    """Plugin objects and names of monitors, stores and policies, as given to a call."""
+    bound = []
+    for plugin in plugins:
+        if isinstance(plugin, str):
+            kinds = [item.kind for item in registry().installed() if item.name == plugin and item.kind != "adapter"]
+            if len(kinds) != 1:
+                raise PluginError(
+                    f"No plugin named {plugin!r} is installed"
+                    if not kinds
+                    else f"{plugin!r} names a {' and a '.join(kinds)}"
+                )
+            bound.append(registry().load(kinds[0], plugin))
+        else:
+            bound.append(bind(plugin))
+    return tuple(bound)
+
+
+_registry: Registry | None = None
+
+
+def registry() -> Registry:
+    """The registry of this process, made on first use."""
+    global _registry
+    if _registry is None:
+        _registry = Registry()
+    return _registry

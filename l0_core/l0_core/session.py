@@ -1,0 +1,471 @@
+"""The life of one stream, whole: its sources, its attempts, and what the consumer gets of them.
+
+`Session.events` is the only asynchronous generator between a provider and a consumer, and reads from top to bottom as
+the life of a stream: open an attempt, read until its text flows, read fast, read to the end, prove the end, close the
+source, and then complete, try again or raise. Everything rare is a method below it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
+from l0_core.checks import Checks
+from l0_core.deadline import Aborted, Interrupted, Watch, finish
+from l0_core.delivery import TEXT, Delivery
+from l0_core.errors import OutputLimitExceeded, ZeroOutput
+from l0_core.events import Event, EventType
+from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
+from l0_core.recovery import Recovery
+from l0_core.state import Outcome, State
+
+if TYPE_CHECKING:
+    from l0_core.observers import Observers
+    from l0_core.settings import Settings
+
+__all__ = ["Session"]
+
+logger = logging.getLogger("l0")
+
+CLOSE_BOUND = 1.0
+"""Seconds that closing a source may take before it is cancelled."""
+
+TOKEN = EventType.TOKEN
+
+
+class Session:
+    """One stream. To observers it is the stream's context (`StreamContext`)."""
+
+    __slots__ = (
+        "__weakref__",
+        "_background",
+        "_ended",
+        "_recovery",
+        "_seen",
+        "_sources",
+        "_stream_id",
+        "attempt",
+        "attempts",
+        "delivery",
+        "errors",
+        "observers",
+        "raw",
+        "settings",
+        "state",
+        "watch",
+    )
+
+    def __init__(self, sources: Sequence[Any], settings: Settings) -> None:
+        self.settings = settings
+        self.state = State()
+        self.watch = Watch(settings.total)
+        self.errors: list[BaseException] = []
+        self.attempt: Attempt | None = None
+        self.attempts = 0
+        self.raw: list[Any] | None = [] if settings.keep_raw else None
+        self.observers: Observers | None = None
+        self._sources = [Source(given) for given in sources]
+        self._recovery: Recovery | None = None
+        self._ended: asyncio.Event | None = None
+        self._seen: set[tuple[object, ...]] | None = None
+        self._background: asyncio.Task[None] | None = None
+        self._stream_id: str | None = None
+        if settings.callbacks or settings.plugins:
+            from l0_core.observers import Observers
+
+            self.observers = Observers(self)
+        self.delivery = Delivery(self.state, settings, self.watch, self.observers)
+
+    @property
+    def stream_id(self) -> str:
+        """A UUIDv7, made when it is first asked for."""
+        if self._stream_id is None:
+            from l0_core.lifecycle import new_stream_id
+
+            self._stream_id = new_stream_id()
+        return self._stream_id
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        return self.settings.context
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The event loop's, in seconds."""
+        return (self.watch.loop or asyncio.get_running_loop()).time
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The stream, as the consumer gets it."""
+        watch, settings, state = self.watch, self.settings, self.state
+        error: BaseException | None = None
+        attempt: Attempt | None = None
+        iterator: Any = None
+        decode: Any = None
+        take: Any = None
+        try:
+            if watch.stopped:
+                return
+            watch.start(settings.limits.max_duration)
+            while True:
+                attempt = self._next_attempt()
+                error = None
+                try:
+                    watch.begin("initial_token", settings.initial_token)
+                    await attempt.open(self._sources[attempt.source], settings.adapter)
+                    reading = attempt.reading
+                    iterator = reading.iterator  # type: ignore[union-attr]
+                    self._opened(attempt)
+                    # Until the text flows past every gate, each event is looked at closely.
+                    async for chunk in iterator:
+                        if not watch.noted:
+                            watch.woke()
+                        for decoded in attempt.decoded(chunk):
+                            for event in await self.delivery.admit(attempt, decoded):
+                                yield event
+                                if watch.stopped:
+                                    raise Interrupted
+                        if attempt.progressed:
+                            attempt.progressed = False
+                            if not watch.noted:
+                                watch.note()
+                        if attempt.flowing or attempt.proof is not None:
+                            break
+                    # From here on a token costs what it must.
+                    if attempt.flowing and attempt.proof is None:
+                        take, decode = self.delivery.taker(attempt), reading.decode  # type: ignore[union-attr]
+                        if decode is None:
+                            async for event in iterator:
+                                if not watch.noted:
+                                    watch.woke()
+                                if event.type is TOKEN and (text := event.text) and not event.choice:
+                                    if (pending := take(text)) is not None:
+                                        await self.delivery.resolve(attempt, pending, text)
+                                    yield event
+                                    if not watch.noted:
+                                        watch.note()
+                                    continue
+                                for event in await self.delivery.admit(attempt, event):
+                                    yield event
+                                if attempt.progressed:
+                                    attempt.progressed = False
+                                    if not watch.noted:
+                                        watch.note()
+                                if attempt.proof is not None:
+                                    break
+                        else:
+                            async for chunk in iterator:
+                                if not watch.noted:
+                                    watch.woke()
+                                if (decoded := decode(chunk)) is None:
+                                    continue
+                                for event in (decoded,) if decoded.__class__ is Event else decoded:
+                                    if event.type is TOKEN and (text := event.text) and not event.choice:
+                                        if (pending := take(text)) is not None:
+                                            await self.delivery.resolve(attempt, pending, text)
+                                        yield event
+                                        if not watch.noted:
+                                            watch.note()
+                                        continue
+                                    for event in await self.delivery.admit(attempt, event):
+                                        yield event
+                                    if attempt.progressed:
+                                        attempt.progressed = False
+                                        if not watch.noted:
+                                            watch.note()
+                                if attempt.proof is not None:
+                                    break
+                    # What comes after the proof: usage, other choices, or nothing.
+                    if attempt.proof is not None and reading.linger:  # type: ignore[union-attr]
+                        watch.begin("linger", reading.linger)  # type: ignore[union-attr]
+                        async for chunk in iterator:
+                            if not watch.noted:
+                                watch.woke()
+                            for decoded in attempt.decoded(chunk):
+                                for event in await self.delivery.admit(attempt, decoded):
+                                    yield event
+                                    if watch.stopped:
+                                        raise Interrupted
+                            self._lingering(attempt)
+                    if watch.stopped:
+                        raise Interrupted
+                except GeneratorExit:
+                    raise
+                except BaseException as raised:
+                    error = self._settle(attempt, raised)
+                if error is None:
+                    try:
+                        for event in await self._conclude(attempt):
+                            yield event
+                    except GeneratorExit:
+                        raise
+                    except BaseException as raised:
+                        error = watch.settle(raised)
+                if error is not None and not isinstance(error, Exception | Aborted):
+                    raise error
+                held = await self._close(attempt)
+                if held is not None:
+                    raise held
+                if error is None:
+                    last = self.delivery.finish(attempt)
+                    reason = state.finish_reason
+                    self._decide("incomplete" if reason in INCOMPLETE_REASONS else "complete")
+                    for event in last:
+                        yield event
+                        if watch.stopped:
+                            return
+                    return
+                if isinstance(error, Aborted):
+                    return
+                try:
+                    if not await self._recover(attempt, error):
+                        self._failed(attempt, error)
+                        raise error
+                except Interrupted as raised:
+                    if isinstance(watch.settle(raised), Aborted):
+                        return
+                    raise
+                except asyncio.CancelledError as raised:
+                    # The wait before a retry was interrupted: by the user, by abort(), or by the total deadline.
+                    reason = watch.settle(raised)
+                    if isinstance(reason, Aborted):
+                        return
+                    if reason is raised:
+                        raise
+                    self._failed(attempt, reason)
+                    raise reason from None
+        finally:
+            try:
+                if attempt is not None and (attempt.made is not None or attempt.reading is not None):
+                    held = await self._close(attempt)
+                    if held is not None:
+                        raise held
+                if self.observers is not None and self.observers.unfinished:
+                    await finish(self.observers.finished(), CLOSE_BOUND)
+            finally:
+                self._end()
+                # A raised exception keeps this frame, and must not keep the stream through it.
+                del watch, state, attempt, iterator, decode, take, error, settings
+                self = reading = chunk = decoded = event = pending = held = reason = None  # type: ignore
+
+    # Opening.
+
+    def _next_attempt(self) -> Attempt:
+        settings = self.settings
+        self.attempts += 1
+        attempt = self.attempt = Attempt(self, self.attempts, self.state.fallback_index)
+        if settings.guardrails:
+            self._seen = self._seen or set()
+            report = None if self.observers is None else self.observers.violation
+            attempt.checks = Checks(settings.guardrails, self.state, self._seen, report)
+        self.delivery.begin(attempt)
+        return attempt
+
+    def _opened(self, attempt: Attempt) -> None:
+        """The source is open, and known how to be read."""
+        if attempt.checks is not None:
+            attempt.checks.open(attempt)
+        if self.raw is not None:
+            attempt.keep_raw(self.raw)
+        if self.observers is not None:
+            self.observers.attempt_opened(attempt)
+
+    # The end of an attempt.
+
+    def _lingering(self, attempt: Attempt) -> None:
+        """After the proof only little time is left; a new delta makes it an ordinary stream again."""
+        watch, reading = self.watch, attempt.reading
+        assert reading is not None
+        if attempt.progressed:
+            attempt.progressed = False
+            watch.note()
+        if attempt.proof is not None and watch.phase != "linger":
+            watch.begin("linger", reading.linger)
+
+    def _settle(self, attempt: Attempt, raised: BaseException) -> BaseException | None:
+        """What an attempt's end in an exception means; None where its proof makes it an end like any other."""
+        self.delivery.stop_clock()
+        error = self.watch.settle(raised)
+        lingering = attempt.proof is not None and self.watch.phase == "linger"
+        if lingering and isinstance(error, Exception) and not isinstance(error, OutputLimitExceeded):
+            return None
+        return error
+
+    async def _conclude(self, attempt: Attempt) -> Sequence[Event]:
+        """The source is done: prove it, and let the guardrails have the last word."""
+        if attempt.proof is None:
+            self.delivery.stop_clock()
+        proof = attempt.proof = attempt.prove()
+        incomplete = (proof.data or {}).get("finish_reason") in INCOMPLETE_REASONS
+        if incomplete:
+            attempt.tools = None
+        elif attempt.tools is None and not (attempt.spoke or attempt.flowing or attempt.released or attempt.items):
+            # Before the guardrails: they would call it a fault of the model's, which an empty answer is not.
+            raise ZeroOutput
+        if attempt.checks is not None:
+            self.watch.begin("check", None)
+            await self.delivery.last_check(attempt, incomplete)
+        elif attempt.tools is not None:
+            attempt.tools.whole()
+        # What the restart never said again is withdrawn.
+        return self.delivery.shut(attempt, *TEXT) if attempt.gates else ()
+
+    async def _close(self, attempt: Attempt) -> BaseException | None:
+        """Close the source, whatever happens meanwhile. Returns a cancellation that arrived."""
+        closing = attempt.closing()
+        if closing is None:
+            return None
+        watch = self.watch
+        watch.shielded = True
+        try:
+            return await finish(closing, CLOSE_BOUND)
+        except Exception as error:
+            logger.debug("closing the source of a stream raised %r", error)
+            return None
+        finally:
+            watch.shielded = False
+
+    # Failure.
+
+    async def _recover(self, attempt: Attempt, error: Exception) -> bool:
+        """Decide what follows a failure, and wait if it is a retry. False: nothing follows."""
+        if self._recovery is None:
+            self._recovery = Recovery(self._sources, self.settings.retry)
+        recovery, state = self._recovery, self.state
+        delivered = len(state.content)
+        failure = recovery.failure(error, delivered)
+        if attempt.released or (delivered and self.settings.on_interrupt == "fail"):
+            failure.default = Halt()
+        decision = failure.default
+        if not isinstance(decision, Halt):
+            decision = await self._policies(attempt, failure)
+        if isinstance(decision, RetryAfter) and (left := self.watch.remaining()) is not None and decision.seconds >= left:
+            decision = Halt()  # The deadline would pass in a wait that helps nobody.
+        if isinstance(decision, FallBack) and not recovery.has_next:
+            decision = Halt()
+        if self.observers is not None:
+            self.observers.failed(attempt, failure, decision)
+        if isinstance(decision, Halt):
+            self.errors.append(error)
+            return False
+        # What is kept of an error that was survived must not keep the frames that it passed through.
+        self.errors.append(error.with_traceback(None))
+        if isinstance(decision, FallBack):
+            recovery.fall_back(state)
+            if self.observers is not None:
+                self.observers.fell_back(recovery.source)
+            return True
+        recovery.retrying(failure, state)
+        if self.observers is not None:
+            self.observers.retrying(failure, decision.seconds)
+        if decision.seconds > 0:
+            self.watch.begin("backoff", None)
+            await asyncio.sleep(decision.seconds)
+        return True
+
+    async def _policies(self, attempt: Attempt, failure: Failure) -> Decision:
+        """What plugins and the caller's veto make of the default."""
+        decision = failure.default
+        for bound in self.settings.plugins:
+            decide = bound.hooks.get("decide_retry")
+            if decide is None:
+                continue
+            try:
+                answer = decide(attempt, failure)
+                if hasattr(answer, "__await__"):
+                    self.watch.begin("policy", None)
+                    answer = await answer
+            except Exception as broken:
+                logger.warning("the policy %r of %s raised %r", bound.name, bound.origin, broken)
+                continue
+            if answer is not None:
+                decision = answer
+                break
+        veto = self.settings.retry.should_retry
+        if veto is not None and isinstance(decision, RetryAfter):
+            allowed = veto(failure.error, self.state, self.attempts - 1, failure.category)
+            if hasattr(allowed, "__await__"):
+                self.watch.begin("policy", None)
+                allowed = await allowed
+            if not allowed:
+                return FallBack()
+        return decision
+
+    def _failed(self, attempt: Attempt, error: BaseException) -> None:
+        """Nothing follows: the error is raised, with what was delivered."""
+        self._decide("error")
+        text = self.state.content
+        for name, value in (("partial", text), ("offset", len(text)), ("attempts", self.attempts)):
+            try:
+                setattr(error, name, value)
+            except AttributeError:
+                break  # An exception with slots takes no attributes.
+        _without_our_frames(error)
+        if self.observers is not None:
+            self.observers.gave_up(error)
+
+    # The end of the stream.
+
+    def _decide(self, outcome: Outcome) -> None:
+        if self.state.outcome is None:
+            self.state.outcome = outcome
+
+    def _end(self) -> None:
+        """The stream is over, by whatever door."""
+        self._decide("aborted")
+        self.watch.close()
+        if self.observers is not None:
+            self.observers.ended()
+        if self._ended is not None:
+            self._ended.set()
+
+    # From outside.
+
+    def abort(self, generator: AsyncGenerator[Event, None]) -> None:
+        """Stop the stream now. Iteration ends quietly, and the source is closed."""
+        if self.state.outcome is not None:
+            return
+        watch = self.watch
+        if watch.loop is None:  # Never started: no frame of the generator will run.
+            watch.stopped = True
+            self._decide("aborted")
+            self._discard_sources()
+            return
+        watch.interrupt(Aborted())
+        self._decide("aborted")
+        if self.observers is not None:
+            self.observers.aborting()
+        if generator.ag_running or self.attempt is None:
+            return
+        closing = self.attempt.closing()
+        if closing is not None:
+            self._background = watch.loop.create_task(_close_quietly(closing))
+
+    def _discard_sources(self) -> None:
+        """Close coroutines that were handed over and will never be awaited."""
+        for source in self._sources:
+            if source.once and asyncio.iscoroutine(made := source.make(None)):  # type: ignore[arg-type]
+                made.close()
+
+    async def wait_ended(self) -> None:
+        """Wait until the generator has run to its end."""
+        if self._ended is None:
+            self._ended = asyncio.Event()
+        await self._ended.wait()
+
+
+async def _close_quietly(closing: Any) -> None:
+    try:
+        await finish(closing, CLOSE_BOUND)
+    except Exception as error:
+        logger.debug("closing the source of a stream raised %r", error)
+
+
+def _without_our_frames(error: BaseException) -> None:
+    """Begin the traceback where the caller's own code, or the provider's, begins."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("l0_core."):
+        trace = trace.tb_next
+    error.__traceback__ = trace

@@ -1,0 +1,164 @@
+"""What a caller chose for a stream, compiled once: a wrapped client's streams share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from l0_core.checks import Guardrail, resolve_guardrails
+from l0_core.options import DEFAULT_CHECK_INTERVALS, NO_LIMITS, CheckIntervals, Limits, Retry, Timeout
+from l0_core.plugins import Bound, bind_all
+
+__all__ = ["OPTIONS", "Settings", "compile_settings"]
+
+CALLBACKS = frozenset(
+    (
+        "on_abort",
+        "on_checkpoint",
+        "on_complete",
+        "on_drift",
+        "on_error",
+        "on_event",
+        "on_fallback",
+        "on_resume",
+        "on_retry",
+        "on_start",
+        "on_stream_event",
+        "on_timeout",
+        "on_token",
+        "on_tool_call",
+        "on_violation",
+    )
+)
+
+OPTIONS = CALLBACKS | {
+    "adapter",
+    "buffer_tool_calls",
+    "callbacks",
+    "check_intervals",
+    "context",
+    "guardrails",
+    "keep_raw",
+    "limits",
+    "meta",
+    "on_interrupt",
+    "plugins",
+    "retry",
+    "timeout",
+}
+"""What `run()` and `wrap()` take, besides sources."""
+
+ON_INTERRUPT = ("verify", "reset", "fail")
+
+
+class Settings:
+    """What a caller chose, compiled. Deadlines are in seconds."""
+
+    # Not a dataclass: making one takes a tenth of what a first stream has to import.
+    __slots__ = (
+        "adapter",
+        "buffer_tool_calls",
+        "callbacks",
+        "context",
+        "guardrails",
+        "initial_token",
+        "inter_token",
+        "intervals",
+        "keep_raw",
+        "limits",
+        "on_interrupt",
+        "plugins",
+        "retry",
+        "total",
+    )
+
+    def __init__(
+        self,
+        retry: Retry,
+        *,
+        guardrails: tuple[Guardrail, ...] = (),
+        plugins: tuple[Bound, ...] = (),
+        timeout: Timeout | None = None,
+        limits: Limits = NO_LIMITS,
+        intervals: CheckIntervals = DEFAULT_CHECK_INTERVALS,
+        adapter: Any = None,
+        context: Mapping[str, Any] = MappingProxyType({}),
+        callbacks: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+        buffer_tool_calls: bool = False,
+        on_interrupt: str = "verify",
+        keep_raw: bool = False,
+    ) -> None:
+        self.retry, self.guardrails, self.plugins = retry, guardrails, plugins
+        self.initial_token = self.inter_token = self.total = None
+        if timeout is not None:
+            self.initial_token = timeout.initial_token and timeout.initial_token / 1000
+            self.inter_token = timeout.inter_token and timeout.inter_token / 1000
+            self.total = timeout.total and timeout.total / 1000
+        self.limits, self.intervals, self.adapter = limits, intervals, adapter
+        self.context, self.callbacks = context, callbacks
+        self.buffer_tool_calls, self.on_interrupt, self.keep_raw = buffer_tool_calls, on_interrupt, keep_raw
+
+
+_DEFAULT = Settings(Retry())
+
+
+def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Retry] | None = None) -> Settings:
+    """Compile what a caller chose; None is not chosen.
+
+    Raises TypeError and ValueError for what cannot be meant, and PluginError for a plugin that cannot be had.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return _DEFAULT if default_retry is None else Settings(default_retry())
+    if not given.keys() <= OPTIONS:
+        raise TypeError(_unknown(min(given.keys() - OPTIONS)))
+    take = given.get
+    for name, kind in (("retry", Retry), ("timeout", Timeout), ("limits", Limits)):
+        if name in given and not isinstance(given[name], kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, not {given[name]!r}")
+    on_interrupt = take("on_interrupt", "verify")
+    if on_interrupt not in ON_INTERRUPT:
+        raise ValueError(f"on_interrupt is {on_interrupt!r}; it must be one of {', '.join(map(repr, ON_INTERRUPT))}")
+    plugins = bind_all(given["plugins"]) if "plugins" in given else ()
+    guardrails = resolve_guardrails(take("guardrails"))
+    if plugins:
+        guardrails += tuple(Guardrail(bound.name, bound.hooks["check"]) for bound in plugins if "check" in bound.hooks)
+    return Settings(
+        take("retry") or (default_retry() if default_retry else _DEFAULT.retry),
+        guardrails=guardrails,
+        plugins=plugins,
+        timeout=take("timeout"),
+        limits=take("limits", NO_LIMITS),
+        intervals=CheckIntervals.of(take("check_intervals")),
+        adapter=take("adapter"),
+        context=dict(take("context") or take("meta") or ()),
+        callbacks=_callbacks(given) if "callbacks" in given or not CALLBACKS.isdisjoint(given) else {},
+        buffer_tool_calls=bool(take("buffer_tool_calls")),
+        on_interrupt=on_interrupt,
+        keep_raw=bool(take("keep_raw")),
+    )
+
+
+def _unknown(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, OPTIONS, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(OPTIONS))}"
+    return f"unknown option {name!r}; {hint}"
+
+
+def _callbacks(given: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    """The callbacks by name; those given one by one go before those of a LifecycleCallbacks object."""
+    together = given.get("callbacks")
+    found = {}
+    for name in CALLBACKS:
+        callback = given.get(name)
+        if callback is None and together is not None and name != "on_event":
+            # The object's `on_event` gets what the consumer gets, which is `on_stream_event` here.
+            callback = getattr(together, "on_event" if name == "on_stream_event" else name, None)
+        if callback is not None:
+            if not callable(callback):
+                raise TypeError(f"{name} must be callable, not {callback!r}")
+            found[name] = callback
+    return found

@@ -1,0 +1,123 @@
+"""What a caller holds: a stream to iterate, read or leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from types import TracebackType
+from typing import Any
+
+from l0_core.events import Event, EventType
+from l0_core.session import Session
+from l0_core.settings import compile_settings
+from l0_core.state import State
+
+__all__ = ["LazyStream", "Stream", "consume_stream", "get_text"]
+
+
+class Stream:
+    """A dependable stream: iterate over its events, or `read()` its text.
+
+    Leave it early with `async with`, `aclose()` or `abort()`: the provider's connection is closed at once. A stream that
+    is simply dropped closes it too, when the interpreter lets go of it.
+    """
+
+    __slots__ = ("__weakref__", "_events", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._events: AsyncGenerator[Event, None] = session.events()
+        session.watch.watch(self._events)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    async def __anext__(self) -> Event:
+        return await self._events.__anext__()
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def state(self) -> State:
+        """What is known of the stream so far."""
+        return self._session.state
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """Every error so far, those that were survived included, in order."""
+        return self._session.errors
+
+    def raw(self) -> list[Any]:
+        """The provider's chunks. They are kept on request: `keep_raw=True`. Raises RuntimeError otherwise."""
+        if self._session.raw is None:
+            raise RuntimeError("the provider's chunks were not kept; pass keep_raw=True to run() or wrap()")
+        return self._session.raw
+
+    def abort(self) -> None:
+        """Stop the stream, from wherever. Whoever iterates it finds it ended; text so far stays in `state`."""
+        self._session.abort(self._events)
+
+    async def aclose(self) -> None:
+        """Leave the stream: close the provider's connection, and wait until it is closed."""
+        events, session = self._events, self._session
+        if not events.ag_running:
+            session.abort(events) if session.watch.loop is None else None
+            await events.aclose()
+            return
+        session.abort(events)
+        if session.watch.task is not asyncio.current_task():
+            await session.wait_ended()
+
+    async def read(self) -> str:
+        """Iterate over what is left, and return the whole text. Raises what iterating raises."""
+        async for _ in self._events:
+            pass
+        if self._session.state.outcome == "error" and self._session.errors:
+            raise self._session.errors[-1]
+        return self._session.state.content
+
+    async def text(self) -> AsyncIterator[str]:
+        """The text alone, for consumers that cannot take anything back. Raises RuntimeError where text is withdrawn."""
+        async for event in self._events:
+            if event.type is EventType.TOKEN and event.text and not event.choice:
+                yield event.text
+            elif event.type is EventType.RESET and not event.choice:
+                raise RuntimeError(
+                    "text that was already delivered has been withdrawn; iterate over events to handle that"
+                )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session.state!r}>"
+
+
+class LazyStream(Stream):
+    """A raw stream made dependable, as far as a stream can be that is read only once: no retry, no fallback."""
+
+    __slots__ = ()
+
+    def __init__(self, stream: Any, **options: Any) -> None:
+        super().__init__(Session((stream,), compile_settings(options)))
+
+
+async def consume_stream(stream: AsyncIterable[Event]) -> str:
+    """The text of a stream of events, with whatever was withdrawn taken out."""
+    pieces: list[str] = []
+    async for event in stream:
+        if event.choice:
+            continue
+        if event.type is EventType.TOKEN and event.text:
+            pieces.append(event.text)
+        elif event.type is EventType.RESET:
+            pieces = ["".join(pieces)[: (event.data or {}).get("keep", 0)]]
+    return "".join(pieces)
+
+
+async def get_text(result: Stream) -> str:
+    """`await result.read()`."""
+    return await result.read()

@@ -1,0 +1,78 @@
+"""Recognises what comes from the openai package, without importing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from l0_core import AttemptContext, hookimpl
+
+if TYPE_CHECKING:
+    from l0_openai.streams import ChatCompletionStream
+
+__all__ = ["ChatCompletions", "OpenAIPlugin"]
+
+
+class OpenAIPlugin:
+    """Reads streams of chat completions, and wraps asynchronous clients."""
+
+    @hookimpl
+    def adapt(self, ctx: AttemptContext | None, source: object) -> Any:
+        kind = _openai_kind(type(source))
+        if kind is None:
+            return None
+        if ctx is None:
+            return _client_adapter(kind, source)
+        if kind == "AsyncStream":
+            return self.stream_adapter()
+        if kind == "Stream":
+            raise TypeError("the stream comes from a synchronous client; make it with openai.AsyncOpenAI")
+        return None
+
+    @staticmethod
+    def stream_adapter() -> ChatCompletionStream:
+        """What reads a stream that is said to be OpenAI's, whatever its type."""
+        from l0_openai.streams import ChatCompletionStream
+
+        return ChatCompletionStream()
+
+
+@lru_cache(maxsize=256)
+def _openai_kind(kind: type) -> str | None:
+    """Which of the SDK's classes a class is, or is derived from."""
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] == "openai" and base.__name__ in _KINDS:
+            return base.__name__
+    return None
+
+
+_KINDS = frozenset(("AsyncStream", "Stream", "AsyncOpenAI", "OpenAI"))
+
+
+def _client_adapter(kind: str, client: object) -> ChatCompletions | None:
+    if kind == "AsyncOpenAI":
+        return ChatCompletions()
+    if kind == "OpenAI":
+        name = type(client).__name__
+        raise TypeError(f"l0.wrap() got {name}, a synchronous client; L0 is asynchronous: wrap Async{name} instead")
+    return None
+
+
+class ChatCompletions:
+    """How an AsyncOpenAI client, or an Azure one, is wrapped."""
+
+    name = "openai"
+    paths = frozenset(("chat.completions.create",))
+
+    def streams(self, path: str, kwargs: Mapping[str, Any]) -> bool:
+        return bool(kwargs.get("stream"))
+
+    def without_retries(self, client: Any) -> Any:
+        # One owner of retries: with the SDK's own, attempts would multiply.
+        return client.with_options(max_retries=0)
+
+    def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str) -> Mapping[str, Any] | None:
+        # A trailing assistant message is continued by some servers, refused by others and answered anew by the rest.
+        # Which it is cannot be known from here, so a restart that is verified is the honest way.
+        return None
