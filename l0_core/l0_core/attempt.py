@@ -31,7 +31,7 @@ class Source:
 
     def __init__(self, given: Any) -> None:
         self._made = given
-        self.once = not callable(given) or hasattr(given, "__aiter__")
+        self.once = not callable(given) or (hasattr(given, "__aiter__") and not isinstance(given, type))
         self._takes_attempt = not self.once and _takes_an_argument(given)
 
     def make(self, attempt: Attempt) -> Any:

@@ -141,11 +141,14 @@ class Watch:
 
     def woke(self) -> None:
         """A wait that was real is over. Raises `Interrupted` if the stream was stopped meanwhile."""
+        self._charge()
+        if self.stopped:
+            raise Interrupted
+
+    def _charge(self) -> None:
         now = self.loop.time()
         self.waited += now - self.mark
         self.mark = now
-        if self.stopped:
-            raise Interrupted
 
     def settle(self, error: BaseException) -> BaseException:
         """What really happened, where a wait ended with `error`.
@@ -153,6 +156,7 @@ class Watch:
         Takes back our own cancellation first. Raises CancelledError if the user cancelled too, even if the source
         made something else of it.
         """
+        self._charge()
         cancelled, self._cancelled = self._cancelled, None
         if cancelled is not None:
             if cancelled.uncancel() > self.before:

@@ -208,6 +208,8 @@ class Session:
                 held = await self._close(attempt)
                 if held is not None:
                     raise held
+                if watch.stopped:
+                    return
                 if error is None:
                     last = self.delivery.finish(attempt)
                     reason = state.finish_reason
@@ -216,8 +218,6 @@ class Session:
                         yield event
                         if watch.stopped:
                             return
-                    return
-                if isinstance(error, Aborted):
                     return
                 try:
                     if not await self._recover(attempt, error):
@@ -234,11 +234,12 @@ class Session:
                         return
                     if reason is raised:
                         raise
+                    self.errors.append(_record_of(reason))
                     self._failed(attempt, reason)
                     raise reason from None
         finally:
             try:
-                if attempt is not None and (attempt.made is not None or attempt.reading is not None):
+                if attempt is not None:
                     held = await self._close(attempt)
                     if held is not None:
                         raise held
@@ -315,6 +316,8 @@ class Session:
     async def _close(self, attempt: Attempt) -> BaseException | None:
         """Close the source, whatever happens meanwhile. Returns a cancellation that arrived."""
         closing = attempt.closing()
+        if closing is None and self._background is not None and not self._background.done():
+            closing = _ended(self._background)  # abort() has begun it.
         if closing is None:
             return None
         watch = self.watch
@@ -347,11 +350,9 @@ class Session:
             decision = Halt()
         if self.observers is not None:
             self.observers.failed(attempt, failure, decision)
+        self.errors.append(_record_of(error))
         if isinstance(decision, Halt):
-            self.errors.append(error)
             return False
-        # What is kept of an error that was survived must not keep the frames that it passed through.
-        self.errors.append(error.with_traceback(None))
         if isinstance(decision, FallBack):
             recovery.fall_back(state)
             if self.observers is not None:
@@ -363,6 +364,7 @@ class Session:
         if decision.seconds > 0:
             self.watch.begin("backoff", None)
             await asyncio.sleep(decision.seconds)
+            self.watch.woke()
         return True
 
     async def _policies(self, attempt: Attempt, failure: Failure) -> Decision:
@@ -415,6 +417,7 @@ class Session:
     def _end(self) -> None:
         """The stream is over, by whatever door."""
         self._decide("aborted")
+        self.attempt = None
         self.watch.close()
         if self.observers is not None:
             self.observers.ended()
@@ -456,11 +459,26 @@ class Session:
         await self._ended.wait()
 
 
+async def _ended(task: asyncio.Task[None]) -> None:
+    await task
+
+
 async def _close_quietly(closing: Any) -> None:
     try:
         await finish(closing, CLOSE_BOUND)
     except Exception as error:
         logger.debug("closing the source of a stream raised %r", error)
+
+
+def _record_of(error: BaseException) -> BaseException:
+    """An error as `Stream.errors` keeps it: the same in all but its traceback.
+
+    The traceback leads to the frames of whoever holds the stream, and the stream would never be let go of.
+    """
+    record = type(error).__new__(type(error), *error.args)
+    record.__dict__.update(error.__dict__)
+    record.__cause__, record.__suppress_context__ = error.__cause__, True
+    return record
 
 
 def _without_our_frames(error: BaseException) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from l0_testing.scripts import load_scripts as load_scripts
     from l0_testing.scripts import split_tokens as split_tokens
     from l0_testing.server import FaultServer as FaultServer
+    from l0_testing.provider import FakeProvider as FakeProvider
+    from l0_testing.provider import Mishap as Mishap
     from l0_testing.server import closed_port as closed_port
     from l0_testing.virtual import VirtualDeadlock as VirtualDeadlock
     from l0_testing.virtual import VirtualLimit as VirtualLimit
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 # The pytest plugin imports this package at every start of pytest, so its names load when they are used.
 _HOME = {
     "FAULTS": "faults",
+    "FakeProvider": "provider",
     "Fault": "scripts",
     "FaultKind": "faults",
     "FaultServer": "server",
     "LeakCheck": "leaks",
+    "Mishap": "provider",
     "RequestLog": "wire",
     "Script": "scripts",
     "ToolCall": "scripts",
@@ -40,10 +44,12 @@ _HOME = {
 
 __all__ = [
     "FAULTS",
+    "FakeProvider",
     "Fault",
     "FaultKind",
     "FaultServer",
     "LeakCheck",
+    "Mishap",
     "RequestLog",
     "Script",
     "ToolCall",

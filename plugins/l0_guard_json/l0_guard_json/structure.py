@@ -1,0 +1,262 @@
+"""The structure of JSON, followed as its text arrives: brackets, strings and commas, and no more of the grammar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = [
+    "Fault",
+    "IncrementalJsonState",
+    "JsonAnalysis",
+    "Reader",
+    "Structure",
+    "analyze_json_structure",
+    "looks_like_json",
+    "update_json_state_incremental",
+]
+
+MAX_DEPTH = 1000
+"""How many open brackets are remembered by kind. Deeper ones are only counted, so that memory stays bounded."""
+
+FENCE = "```json"
+
+DOUBLED_COMMA = "Multiple consecutive commas"
+
+# What is left of a string, and its closing quote if that has arrived. A backslash at the very end is left over.
+_REST = r'[^"\\]*(?:\\.[^"\\]*)*("?)'
+_STRING_REST = re.compile(_REST, re.DOTALL)
+# Strings are matched whole, so that nothing inside them is. Of the commas only those are that another one may follow.
+_MARK = re.compile(rf'"{_REST}|[{{}}\[\]]|,(?=\s*(?:,|\Z))', re.DOTALL)
+_NOT_BLANK = re.compile(r"\S")
+_NOT_BETWEEN_VALUES = re.compile(r"[^\s,]")
+_CLOSER = {"{": "}", "[": "]"}
+
+
+@dataclass(slots=True)
+class IncrementalJsonState:
+    """What has been counted of a text so far. Brackets inside strings do not count."""
+
+    open_braces: int = 0
+    close_braces: int = 0
+    open_brackets: int = 0
+    close_brackets: int = 0
+    in_string: bool = False
+    escape_next: bool = False
+    processed_length: int = 0
+
+
+def update_json_state_incremental(state: IncrementalJsonState, delta: str) -> IncrementalJsonState:
+    """Count on with the next piece of the text. Returns the same `state`."""
+    for _ in _marks(state, delta):
+        pass
+    state.processed_length += len(delta)
+    return state
+
+
+def _marks(state: IncrementalJsonState, text: str, start: int = 0) -> Iterator[tuple[int, str]]:
+    """The brackets outside of strings, and the commas that may be doubled, with their offsets. Counts in `state`."""
+    if state.in_string and text:
+        rest = _STRING_REST.match(text, start + state.escape_next)
+        assert rest is not None
+        start = rest.end()
+        state.in_string, state.escape_next = not rest[1], not rest[1] and start < len(text)
+        if state.in_string:
+            return
+    for match in _MARK.finditer(text, start):
+        at = match.start()
+        char = text[at]
+        if char == '"':
+            if not match[1]:
+                state.in_string, state.escape_next = True, match.end() < len(text)
+                return
+            continue
+        if char == "{":
+            state.open_braces += 1
+        elif char == "}":
+            state.close_braces += 1
+        elif char == "[":
+            state.open_brackets += 1
+        elif char == "]":
+            state.close_brackets += 1
+        yield at, char
+
+
+class Structure:
+    """The structure of JSON so far: what is counted, and which brackets are open."""
+
+    __slots__ = ("_after_comma", "_beyond", "_due", "mismatched", "state")
+
+    def __init__(self) -> None:
+        self.state = IncrementalJsonState()
+        self.mismatched = False
+        self._due: list[str] = []
+        self._beyond = 0
+        self._after_comma = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the text so far ends inside a value."""
+        return bool(self._due) or self.state.in_string
+
+    def scan(self, text: str, start: int = 0) -> tuple[int, str]:
+        """Follow `text` to the end of a root value, to a fault, or to its own end.
+
+        Returns the offset behind the last character that was read, and what is wrong with that one, if anything is.
+        """
+        if self._after_comma:
+            found = _NOT_BLANK.search(text, start)
+            if found is None:
+                return len(text), ""
+            self._after_comma = False
+            if found[0] == ",":
+                return found.end(), DOUBLED_COMMA
+        for at, char in _marks(self.state, text, start):
+            if char == ",":
+                found = _NOT_BLANK.search(text, at + 1)
+                if found is not None:
+                    return found.end(), DOUBLED_COMMA
+                self._after_comma = True
+            elif char in _CLOSER:
+                if len(self._due) < MAX_DEPTH:
+                    self._due.append(_CLOSER[char])
+                else:
+                    self._beyond += 1
+            elif self._beyond:
+                self._beyond -= 1
+            elif self._due and self._due[-1] == char:
+                self._due.pop()
+                if not self._due:
+                    return at + 1, ""
+            else:
+                self.mismatched = True
+                return at + 1, self._mismatch(char)
+        return len(text), ""
+
+    def _mismatch(self, closer: str) -> str:
+        state = self.state
+        if closer == "}":
+            kind, opened, closed = "brace", state.open_braces, state.close_braces
+        else:
+            kind, opened, closed = "bracket", state.open_brackets, state.close_brackets
+        if closed > opened or not self._due:
+            return f"Too many closing {kind}s: {closed} close vs {opened} open"
+        return f"Mismatched closing {kind}: {closer!r} where {self._due[-1]!r} is due"
+
+    def missing(self) -> list[str]:
+        """What is missing if the text ends here."""
+        state, missing = self.state, []
+        if state.in_string:
+            missing.append("Unclosed string detected")
+        for kind, opened, closed in (
+            ("braces", state.open_braces, state.close_braces),
+            ("brackets", state.open_brackets, state.close_brackets),
+        ):
+            if opened > closed:
+                missing.append(f"Missing closing {kind}: {opened} open vs {closed} close")
+        return missing
+
+
+class Fault(NamedTuple):
+    """What is wrong with a text, and where: an offset in characters."""
+
+    message: str
+    position: int
+
+
+class Reader:
+    """Reads one answer as it arrives, and finds the first fault of its structure.
+
+    It says nothing about an answer that does not begin like JSON, and nothing about what follows the JSON: several
+    values in a row are read on, but with a closing fence or with prose it stops for good.
+    """
+
+    __slots__ = ("_begun", "_head", "_over", "_structure")
+
+    def __init__(self) -> None:
+        self._structure = Structure()
+        self._head = ""
+        self._begun = self._over = False
+
+    def feed(self, delta: str) -> Sequence[Fault]:
+        """Read on. The first fault is the only one: what follows it cannot be judged."""
+        if self._over:
+            return ()
+        structure = self._structure
+        offset = structure.state.processed_length
+        structure.state.processed_length += len(delta)
+        at = 0 if self._begun else self._begin(delta)
+        while at < len(delta):
+            if not structure.is_open:
+                found = _NOT_BETWEEN_VALUES.search(delta, at)
+                if found is None:
+                    break
+                if found[0] not in "{}[]":
+                    self._over = True
+                    break
+                at = found.start()
+            at, fault = structure.scan(delta, at)
+            if fault:
+                self._over = True
+                return (Fault(fault, offset + at - 1),)
+        return ()
+
+    def end(self) -> Sequence[Fault]:
+        """The text has ended: what is missing is a fault at its end."""
+        if self._over:
+            return ()
+        self._over = True
+        length = self._structure.state.processed_length
+        return [Fault(message, length) for message in self._structure.missing()]
+
+    def _begin(self, delta: str) -> int:
+        """Where in `delta` the JSON begins; the length of `delta` if it does not."""
+        head = (self._head + delta).lstrip()
+        body = head.removeprefix(FENCE).lstrip()
+        if body.startswith(("{", "[")):
+            self._begun, self._head = True, ""
+            return len(delta) - len(body)
+        self._over = bool(body) and not FENCE.startswith(head)
+        # No more is remembered than a part of the fence.
+        self._head = head if body else head.rstrip()
+        return len(delta)
+
+
+def looks_like_json(content: str) -> bool:
+    """Whether a text begins like a JSON object or array, be it after an opening fence (```` ```json ````)."""
+    return content.lstrip().removeprefix(FENCE).lstrip().startswith(("{", "["))
+
+
+@dataclass(slots=True)
+class JsonAnalysis:
+    """The structure of a whole text. `issues` holds its first fault, or else what is missing at its end."""
+
+    is_balanced: bool
+    open_braces: int
+    close_braces: int
+    open_brackets: int
+    close_brackets: int
+    in_string: bool
+    unclosed_string: bool
+    issues: list[str] = field(default_factory=list)
+
+
+def analyze_json_structure(content: str) -> JsonAnalysis:
+    """Analyse a whole text as JSON, whatever it begins with."""
+    structure, first, at = Structure(), "", 0
+    while at < len(content):
+        at, fault = structure.scan(content, at)
+        first = first or fault
+    state = structure.state
+    return JsonAnalysis(
+        is_balanced=not (structure.mismatched or structure.is_open),
+        open_braces=state.open_braces,
+        close_braces=state.close_braces,
+        open_brackets=state.open_brackets,
+        close_brackets=state.close_brackets,
+        in_string=state.in_string,
+        unclosed_string=state.in_string,
+        issues=[first] if first else structure.missing(),
+    )
