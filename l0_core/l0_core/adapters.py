@@ -67,7 +67,7 @@ class EventPassthroughAdapter:
         return hasattr(stream, "__aiter__")
 
     def wrap(self, stream: Any, options: Any = None) -> AsyncIterator[Any]:
-        return stream.__aiter__()  # type: ignore[no-any-return]
+        return stream  # type: ignore[no-any-return]
 
 
 _passthrough = EventPassthroughAdapter()

@@ -81,7 +81,7 @@ class WrappedClient:
         self._options = dict(options)
         self._fallbacks = tuple(self._options.pop("fallbacks", None) or ())
         self._settings = compile_settings(self._options, Retry.recommended)
-        self._quiet = adapter.without_retries(client)
+        self._for_streams = adapter.for_streams(client)
 
     @property
     def unwrapped(self) -> Any:
@@ -117,8 +117,8 @@ class WrappedClient:
         call: Callable[..., Any] = _at(self._client, path)
         if not self._adapter.streams(path, kwargs):
             return call(*args, **kwargs)
-        quiet = _at(self._quiet, path)
-        return _opened(Stream(Session((lambda: quiet(*args, **kwargs), *self._fallbacks), self._settings)))
+        call = _at(self._for_streams, path)
+        return _opened(Stream(Session((lambda: call(*args, **kwargs), *self._fallbacks), self._settings)))
 
 
 async def _opened(stream: Stream) -> Stream:

@@ -6,12 +6,12 @@ room changes the content of the state, so what the state holds is what the consu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from l0_core.errors import Error, ErrorCode, GuardrailViolationError, OutputLimitExceeded
 from l0_core.events import Event, EventType
-from l0_core.gates import Gate
+from l0_core.gates import Gate, Passed
 from l0_core.tool_calls import ToolCalls, as_call, is_whole
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Delivery:
         }
         attempt.gates = {channel: Gate(text, verify) for channel, text in delivered.items() if text}
 
-    async def admit(self, attempt: Attempt, event: Event) -> Sequence[Event]:
+    async def admit(self, attempt: Attempt, event: Event) -> Iterable[Event]:
         """Take in one event, whatever it is; return what the consumer gets of it."""
         kind = event.type
         if kind in TEXT:
@@ -114,10 +114,10 @@ class Delivery:
 
     # Text.
 
-    async def _admit_text(self, attempt: Attempt, event: Event, text: str) -> Sequence[Event]:
+    async def _admit_text(self, attempt: Attempt, event: Event, text: str) -> Iterable[Event]:
         channel = (event.type, event.choice)
         self._limit(text)
-        if event.type is not EventType.REASONING:
+        if event.type is not EventType.REASONING and not text.isspace():
             attempt.spoke = True
         gate = attempt.gates.get(channel)
         if gate is not None:
@@ -133,36 +133,36 @@ class Delivery:
             attempt.flowing = True
         return (event,)
 
-    async def _admit_repeated(self, attempt: Attempt, event: Event, text: str, gate: Gate) -> Sequence[Event]:
+    async def _admit_repeated(self, attempt: Attempt, event: Event, text: str, gate: Gate) -> Iterable[Event]:
         """Text of a restart, on a channel of which the consumer has something."""
-        channel = (event.type, event.choice)
-        out: list[Event] = []
-        if channel == ANSWER:
+        if (event.type, event.choice) == ANSWER:
             await self._check(attempt, text)
-            # The answer has come, so there is no more reasoning and no refusal before it.
-            out += self.shut(attempt, EventType.REASONING, EventType.REFUSAL)
-        passed = gate.feed(text)
+        return self._repeated(attempt, event, gate.feed(text))
+
+    def _repeated(self, attempt: Attempt, event: Event, passed: Passed | None) -> Iterator[Event]:
+        # A generator, so that the state changes with each event, and holds what the consumer has even if it leaves
+        # between them.
+        channel = (event.type, event.choice)
+        if channel == ANSWER:
+            # The answer has come, so what was reasoned before it has been said.
+            yield from self.shut(attempt, EventType.REASONING)
         if passed is None:
-            return out
+            return
         del attempt.gates[channel]
-        out += self._withdraw(channel, passed.keep)
+        yield from self._withdraw(channel, passed.keep)
+        attempt.flowing = attempt.flowing or channel == ANSWER
         if passed.text:
             self._append(channel, passed.text)
-            out.append(Event(event.type, passed.text, choice=event.choice, timestamp=event.timestamp))
-        if channel == ANSWER:
-            if passed.text:
+            if channel == ANSWER:
                 self._show(passed.text)
-            attempt.flowing = True
-        return out
+            yield Event(event.type, passed.text, choice=event.choice, timestamp=event.timestamp)
 
-    def shut(self, attempt: Attempt, *kinds: EventType) -> list[Event]:
+    def shut(self, attempt: Attempt, *kinds: EventType) -> Iterator[Event]:
         """Withdraw what was delivered of channels that have ended, and have said less than before."""
-        out: list[Event] = []
         for channel in [channel for channel in attempt.gates if channel[0] in kinds]:
             passed = attempt.gates.pop(channel).end()
             if passed is not None:
-                out += self._withdraw(channel, passed.keep)
-        return out
+                yield from self._withdraw(channel, passed.keep)
 
     def _append(self, channel: Channel, text: str) -> None:
         state = self._state
@@ -179,10 +179,10 @@ class Delivery:
             state._refusal = state._refusal or []
             state._refusal.append(text)
 
-    def _withdraw(self, channel: Channel, keep: int | None) -> list[Event]:
+    def _withdraw(self, channel: Channel, keep: int | None) -> Iterator[Event]:
         """Take back all but the first `keep` characters of a channel, out loud."""
         if keep is None:
-            return []
+            return
         state = self._state
         kind, choice = channel
         if self._observers is not None:
@@ -201,7 +201,7 @@ class Delivery:
         event = Event(EventType.RESET, data=data, choice=choice)
         if self._observers is not None:
             self._observers.reset(event)
-        return [event]
+        yield event
 
     def _limit(self, text: str) -> None:
         limits = self._settings.limits
@@ -227,7 +227,7 @@ class Delivery:
 
     # Everything but text.
 
-    def _admit_fragment(self, attempt: Attempt, fragment: dict[str, Any], event: Event) -> Sequence[Event]:
+    def _admit_fragment(self, attempt: Attempt, fragment: dict[str, Any], event: Event) -> Iterable[Event]:
         if attempt.tools is None:
             attempt.tools = ToolCalls()
         attempt.tools.add(fragment, event.choice)
@@ -239,7 +239,7 @@ class Delivery:
             self._observers.tool_call(call)
         return Event(EventType.TOOL_CALL, data=call, choice=choice)
 
-    def _admit_item(self, attempt: Attempt, event: Event) -> Sequence[Event]:
+    def _admit_item(self, attempt: Attempt, event: Event) -> Iterable[Event]:
         """A message or a data output: one that an earlier attempt delivered is not delivered again."""
         if self._items is None:
             self._items = []
@@ -336,6 +336,12 @@ class Delivery:
             self._observers.tokens_taken()
 
     # Guardrails, and the end.
+
+    def is_empty(self, attempt: Attempt) -> bool:
+        """Whether an attempt has said nothing: no text but blanks, no tool call, no other output."""
+        if attempt.spoke or attempt.released or attempt.items or attempt.tools is not None:
+            return False
+        return not (attempt.flowing and any(not token.isspace() for token in self._state._tokens))
 
     def _unchecked(self) -> str:
         """The text that no guardrail has seen."""

@@ -362,8 +362,17 @@ _TIMEOUT_NAMES = frozenset(
         "Timeout",
     ]
 )
-_INTERNAL_NAMES = frozenset(["UnsupportedProtocol", "LocalProtocolError", "InvalidURL", "CookieConflict", "UsageError"])
-_FATAL_NAMES = frozenset(["TooManyRedirects"])
+_HOPELESS = frozenset(
+    (
+        "SSLCertVerificationError",
+        "CertificateError",
+        "TooManyRedirects",
+        "UnsupportedProtocol",
+        "LocalProtocolError",
+        "InvalidURL",
+    )
+)
+"""What fails again however often it is tried, even where an SDK calls it a connection error."""
 
 _NETWORK_ERRNOS = frozenset(
     getattr(errno, name)
@@ -468,7 +477,7 @@ def categorize_error(error: BaseException) -> ErrorCategory:
     if isinstance(error, Error):
         return _CATEGORY_WHEN_RAISED[error.code]
     chain = list(_chain(error))
-    if any(_is_certificate_error(link) for link in chain):
+    if any(_HOPELESS.intersection(kind.__name__ for kind in type(link).__mro__) for link in chain):
         return ErrorCategory.FATAL
     for link in chain:
         category = _category_by_nature(link)
@@ -485,10 +494,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-
-
-def _is_certificate_error(error: BaseException) -> bool:
-    return any(kind.__name__ in ("SSLCertVerificationError", "CertificateError") for kind in type(error).__mro__)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -530,10 +535,6 @@ def _category_by_nature(error: BaseException) -> ErrorCategory | None:
             return by_answer
     if names & _TIMEOUT_NAMES:
         return ErrorCategory.TRANSIENT
-    if names & _INTERNAL_NAMES:
-        return ErrorCategory.INTERNAL
-    if names & _FATAL_NAMES:
-        return ErrorCategory.FATAL
     if names & _NETWORK_NAMES:
         return ErrorCategory.NETWORK
     if ("openai", "APIError") in kinds and status is None:

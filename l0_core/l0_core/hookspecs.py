@@ -111,8 +111,8 @@ class ClientAdapter(Protocol):
     def streams(self, path: str, kwargs: Mapping[str, Any]) -> bool:
         """Whether a call answers with a stream. Others reach the SDK untouched."""
 
-    def without_retries(self, client: Any) -> Any:
-        """The client (or one like it) that does not retry by itself: L0 owns the retries of the calls it takes over."""
+    def for_streams(self, client: Any) -> Any:
+        """The client (or one like it) that makes the calls taken over. It must not retry by itself: L0 owns the retries."""
 
     def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str) -> Mapping[str, Any] | None:
         """The arguments of a call that continues `kept`, or None if that cannot be asked for."""

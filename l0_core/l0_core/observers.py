@@ -158,17 +158,19 @@ class Observers:
         self._emit(E.ABORT_REQUESTED, source="user")
         self._call("on_abort", state.token_count, len(state.content))
 
+    def completed(self) -> None:
+        state = self._session.state
+        self._emit(
+            E.COMPLETE,
+            tokenCount=state.token_count,
+            contentLength=len(state.content),
+            finishReason=state.finish_reason,
+        )
+        self._call("on_complete", state)
+
     def ended(self) -> None:
         state = self._session.state
-        if state.outcome in ("complete", "incomplete"):
-            self._emit(
-                E.COMPLETE,
-                tokenCount=state.token_count,
-                contentLength=len(state.content),
-                finishReason=state.finish_reason,
-            )
-            self._call("on_complete", state)
-        elif state.outcome == "aborted":
+        if state.outcome == "aborted":
             self._emit(E.ABORT_COMPLETED, tokenCount=state.token_count, contentLength=len(state.content))
         self._emit(E.SESSION_END, outcome=state.outcome)
         self.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
@@ -214,6 +214,8 @@ class Session:
                     last = self.delivery.finish(attempt)
                     reason = state.finish_reason
                     self._decide("incomplete" if reason in INCOMPLETE_REASONS else "complete")
+                    if self.observers is not None:
+                        self.observers.completed()
                     for event in last:
                         yield event
                         if watch.stopped:
@@ -243,13 +245,15 @@ class Session:
                     held = await self._close(attempt)
                     if held is not None:
                         raise held
-                if self.observers is not None and self.observers.unfinished:
-                    await finish(self.observers.finished(), CLOSE_BOUND)
             finally:
                 self._end()
-                # A raised exception keeps this frame, and must not keep the stream through it.
-                del watch, state, attempt, iterator, decode, take, error, settings
-                self = reading = chunk = decoded = event = pending = held = reason = None  # type: ignore
+                try:
+                    if self.observers is not None and self.observers.unfinished:
+                        await finish(self.observers.finished(), CLOSE_BOUND)
+                finally:
+                    # A raised exception keeps this frame, and must not keep the stream through it.
+                    del watch, state, attempt, iterator, decode, take, error, settings
+                    self = reading = chunk = decoded = event = pending = held = reason = last = None  # type: ignore
 
     # Opening.
 
@@ -294,7 +298,7 @@ class Session:
             return None
         return error
 
-    async def _conclude(self, attempt: Attempt) -> Sequence[Event]:
+    async def _conclude(self, attempt: Attempt) -> Iterable[Event]:
         """The source is done: prove it, and let the guardrails have the last word."""
         if attempt.proof is None:
             self.delivery.stop_clock()
@@ -302,7 +306,7 @@ class Session:
         incomplete = (proof.data or {}).get("finish_reason") in INCOMPLETE_REASONS
         if incomplete:
             attempt.tools = None
-        elif attempt.tools is None and not (attempt.spoke or attempt.flowing or attempt.released or attempt.items):
+        elif self.delivery.is_empty(attempt):
             # Before the guardrails: they would call it a fault of the model's, which an empty answer is not.
             raise ZeroOutput
         if attempt.checks is not None:

@@ -68,9 +68,10 @@ class ChatCompletions:
     def streams(self, path: str, kwargs: Mapping[str, Any]) -> bool:
         return bool(kwargs.get("stream"))
 
-    def without_retries(self, client: Any) -> Any:
-        # One owner of retries: with the SDK's own, attempts would multiply.
-        return client.with_options(max_retries=0)
+    def for_streams(self, client: Any) -> Any:
+        # One owner of retries: with the SDK's own, attempts would multiply. And no compression, in which a small body
+        # can hold an endless stream, and each token would wait for the compressor's next block.
+        return client.with_options(max_retries=0, default_headers={"Accept-Encoding": "identity"})
 
     def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str) -> Mapping[str, Any] | None:
         # A trailing assistant message is continued by some servers, refused by others and answered anew by the rest.

@@ -69,9 +69,11 @@ class _Seen:
             self.characters += 1
             self.first = self.first or char
             self.varies = self.varies or char != self.first
+            if char in _NEUTRAL:
+                continue
             if category[0] == "P" or category == "Sk":
-                self.has_punctuation = self.has_punctuation or char not in _NEUTRAL
-            elif char not in _NEUTRAL:
+                self.has_punctuation = True
+            else:
                 self.says_something = True
 
     @property

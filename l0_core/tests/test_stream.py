@@ -1,0 +1,621 @@
+"""What a consumer gets: every token once, one end, and a state that says the same as the events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from l0_testing import FakeProvider, Mishap
+from l0_testing.virtual import run
+
+import l0
+from l0 import Event, EventType
+
+TOKENS = ("The ", "quick ", "brown ", "fox")
+FAST = l0.Retry(base_delay=0)
+ONCE = l0.Retry(max_retries=0)
+
+
+def token(text: str, choice: int = 0) -> Event:
+    return Event(EventType.TOKEN, text, choice=choice)
+
+
+def applied(events: list[Event]) -> str:
+    text = ""
+    for event in events:
+        if event.is_token and not event.choice:
+            text += event.text or ""
+        elif event.is_reset and not event.choice:
+            text = text[: event.data["keep"]]  # type: ignore[index]
+    return text
+
+
+async def collect(stream: l0.Stream) -> list[Event]:
+    return [event async for event in stream]
+
+
+def test_a_plain_stream() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider)
+        events = await collect(stream)
+        assert [event.text for event in events] == [*TOKENS, None]
+        assert events[-1] == Event(EventType.COMPLETE, data={"finish_reason": "stop"})
+        state = stream.state
+        assert (state.content, state.token_count, state.outcome) == (provider.text, 4, "complete")
+        assert (state.completed, state.aborted, state.finish_reason) == (True, False, "stop")
+        assert stream.errors == []
+        assert await stream.read() == provider.text
+
+    run(main())
+
+
+def test_reading_iterating_and_helpers_agree() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("raise", 2)], texts=[("The ", "slow "), TOKENS])
+        text = provider.text
+        assert await (await l0.run(provider, adapter=provider, retry=FAST)).read() == text
+        for helper in (l0.consume_stream, l0.get_text):
+            provider.opened = 0
+            assert await helper(await l0.run(provider, adapter=provider, retry=FAST)) == text  # type: ignore[operator]
+        provider.opened = 0
+        stream = await l0.run(provider, adapter=provider, retry=FAST)
+        with pytest.raises(RuntimeError, match="withdrawn"):
+            async for _ in stream.text():
+                pass
+        await stream.aclose()
+        assert provider.open == 0
+        same = FakeProvider(TOKENS, [Mishap("raise", 2)])
+        pieces = [piece async for piece in (await l0.run(same, adapter=same, retry=FAST)).text()]
+        assert "".join(pieces) == text
+
+    run(main())
+
+
+def test_strings_and_events_and_adapted_events_are_read_as_they_are() -> None:
+    async def strings() -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    async def adapted() -> AsyncIterator[Any]:
+        yield l0.AdaptedEvent(token("a"), raw_chunk=1)
+        yield l0.AdaptedEvent(token("b"), raw_chunk=2)
+
+    async def events() -> AsyncIterator[Event]:
+        yield token("a")
+        yield token("b")
+        yield Event(EventType.COMPLETE, usage={"output_tokens": 2})
+
+    async def main() -> None:
+        for source in (strings, adapted, events):
+            stream = await l0.run(source, keep_raw=True)
+            assert await stream.read() == "ab"
+        assert stream.state.usage == {"output_tokens": 2}
+        stream = await l0.run(adapted, keep_raw=True)
+        await stream.read()
+        assert stream.raw() == [1, 2]
+        with pytest.raises(RuntimeError, match="keep_raw=True"):
+            (await l0.run(adapted)).raw()
+
+    run(main())
+
+
+@pytest.mark.parametrize("item", [42, {"text": "a"}, object()])
+def test_what_nobody_can_read_is_an_error_that_says_what_it_is(item: object) -> None:
+    async def source() -> AsyncIterator[object]:
+        yield item
+
+    async def main() -> None:
+        with pytest.raises(l0.AdapterNotFound, match=type(item).__name__):
+            await (await l0.run(source, retry=FAST)).read()
+        with pytest.raises(l0.AdapterNotFound, match="synchronous"):
+            await (await l0.run(lambda: iter(["a"]))).read()
+        with pytest.raises(l0.AdapterNotFound, match="int"):
+            await (await l0.run(lambda: 42)).read()
+
+    run(main())
+
+
+def test_a_raw_stream_is_watched_and_never_retried() -> None:
+    opened = 0
+
+    async def source() -> AsyncIterator[Event]:
+        nonlocal opened
+        opened += 1
+        yield token("part1 ")
+        yield token("part2 ")
+        raise ConnectionResetError("gone")
+
+    async def main() -> None:
+        stream = l0.wrap(source())
+        texts = []
+        with pytest.raises(ConnectionResetError) as caught:
+            async for event in stream:
+                texts.append(event.text)
+        assert texts == ["part1 ", "part2 "]
+        assert caught.value.partial == "part1 part2 "  # type: ignore[attr-defined]
+        assert (stream.state.outcome, opened) == ("error", 1)
+        with pytest.raises(ConnectionResetError):
+            await stream.read()
+
+        async def later() -> AsyncIterator[Event]:
+            return source_of("a", "b")
+
+        assert await l0.wrap(later()).read() == "ab"
+        unawaited = l0.wrap(later())
+        await unawaited.aclose()
+
+    run(main())
+
+
+async def source_of(*texts: str) -> AsyncIterator[Event]:
+    for text in texts:
+        yield token(text)
+
+
+# Ends.
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_an_answer_that_was_cut_short_says_so_and_is_not_asked_for_again(reason: str) -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, finish_reason=reason)
+        stream = await l0.run(provider, adapter=provider, retry=FAST)
+        events = await collect(stream)
+        assert events[-1].is_complete
+        assert events[-1].data == {"finish_reason": reason}
+        assert (stream.state.outcome, stream.state.completed) == ("incomplete", False)
+        assert (stream.state.content, provider.opened) == (provider.text, 1)
+
+    run(main())
+
+
+def test_a_stream_without_proof_is_never_complete() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("truncate", 3)] * 9)
+        stream = await l0.run(provider, adapter=provider, retry=l0.Retry(max_retries=2, base_delay=0))
+        with pytest.raises(l0.Truncated) as caught:
+            await stream.read()
+        assert (stream.state.outcome, provider.opened) == ("error", 3)
+        assert stream.state.content == "".join(TOKENS[:3])
+        assert caught.value.attempts == 3  # type: ignore[attr-defined]
+
+    run(main())
+
+
+@pytest.mark.parametrize("texts", [[], ["", ""], ["\n", "  "]])
+def test_an_empty_answer_is_asked_for_again_and_not_the_models_fault(texts: list[str]) -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, texts=[texts, texts])
+        stream = await l0.run(provider, adapter=provider, retry=l0.Retry(attempts=0, base_delay=0))
+        events = await collect(stream)
+        assert applied(events) == provider.text == stream.state.content
+        assert sum(event.is_complete for event in events) == 1
+        assert (provider.opened, stream.state.model_retry_count) == (3, 0)
+        assert [type(error) for error in stream.errors] == [l0.ZeroOutput, l0.ZeroOutput]
+
+    run(main())
+
+
+def test_an_adapters_error_event_is_a_failure() -> None:
+    attempts = 0
+
+    async def source() -> AsyncIterator[Event]:
+        nonlocal attempts
+        attempts += 1
+        yield token("a")
+        if attempts == 1:
+            yield Event(EventType.ERROR, error=ConnectionResetError("gone"))
+        yield token("b")
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=FAST)
+        assert await stream.read() == "ab"
+        assert attempts == 2
+
+    run(main())
+
+
+# Restarts.
+
+
+def test_a_restart_that_says_the_same_is_not_seen() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("raise", at) for at in (1, 2, 3)])
+        stream = await l0.run(provider, adapter=provider, retry=FAST)
+        events = await collect(stream)
+        assert [event.text for event in events if event.is_token] == list(TOKENS)
+        assert not any(event.is_reset for event in events)
+        assert [str(error) for error in stream.errors] == ["scripted"] * 3
+        assert all(error.__traceback__ is None for error in stream.errors)
+
+    run(main())
+
+
+@given(
+    tokens=st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=8).filter(lambda t: not "".join(t).isspace()),
+    others=st.lists(st.lists(st.text(min_size=1, max_size=5), max_size=8), min_size=1, max_size=4),
+    cuts=st.lists(st.integers(0, 8), min_size=4, max_size=4),
+    shared=st.integers(0, 30),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_restarts_say_the_consumer_has_what_the_last_one_said(
+    tokens: list[str], others: list[list[str]], cuts: list[int], shared: int
+) -> None:
+    """Each restart may begin like the answer and then differ, be shorter, or be cut into other tokens."""
+    text = "".join(tokens)
+    others = [[*filter(None, [text[:shared]]), *other] for other in others]
+
+    async def main() -> None:
+        provider = FakeProvider(
+            tokens,
+            [Mishap("raise", min(cut, len(other))) for cut, other in zip(cuts, others, strict=False)],
+            texts=others,
+        )
+        stream = await l0.run(provider, adapter=provider, retry=FAST)
+        seen: list[Event] = []
+        async for event in stream:
+            seen.append(event)
+            assert applied(seen) == stream.state.content or event.is_complete
+        assert applied(seen) == text == stream.state.content
+        assert sum(event.is_complete for event in seen) == 1
+        assert provider.open == 0
+
+    run(main())
+
+
+def test_a_shorter_restart_withdraws_the_rest() -> None:
+    async def main() -> None:
+        provider = FakeProvider(("ab",), [Mishap("raise", 2)], texts=[("ab", "cd"), ("ab",)])
+        stream = await l0.run(provider, adapter=provider, retry=FAST)
+        events = await collect(stream)
+        assert [(event.type.value, event.text, event.data) for event in events] == [
+            ("token", "ab", None),
+            ("token", "cd", None),
+            ("reset", None, {"keep": 2}),
+            ("complete", None, {"finish_reason": "stop"}),
+        ]
+        assert stream.state.content == "ab"
+
+    run(main())
+
+
+def test_reset_withdraws_everything_and_fail_raises() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("raise", 2)])
+        events = await collect(await l0.run(provider, adapter=provider, retry=FAST, on_interrupt="reset"))
+        assert [event.data["keep"] for event in events if event.is_reset] == [0]  # type: ignore[index]
+        assert applied(events) == provider.text
+
+        provider = FakeProvider(TOKENS, [Mishap("raise", 2)])
+        stream = await l0.run(provider, adapter=provider, retry=FAST, on_interrupt="fail")
+        with pytest.raises(ConnectionResetError):
+            await stream.read()
+        assert provider.opened == 1
+
+        provider = FakeProvider(TOKENS, [Mishap("raise", 0)])
+        stream = await l0.run(provider, adapter=provider, retry=FAST, on_interrupt="fail")
+        assert await stream.read() == provider.text
+
+        with pytest.raises(ValueError, match="on_interrupt"):
+            await l0.run(provider, on_interrupt="panic")
+
+    run(main())
+
+
+def test_reasoning_refusals_and_other_choices_are_not_the_answer_and_are_not_repeated() -> None:
+    attempts = 0
+
+    async def source() -> AsyncIterator[Event]:
+        nonlocal attempts
+        attempts += 1
+        yield Event(EventType.REASONING, "Let me ")
+        yield Event(EventType.REASONING, "see. ")
+        yield Event(EventType.DATA, payload=l0.DataPayload(l0.ContentType.IMAGE, url="x"))
+        yield token("b0", choice=1)
+        yield token("a0")
+        yield Event(EventType.REFUSAL, "no")
+        if attempts == 1:
+            raise ConnectionResetError("gone")
+        yield token("b1", choice=1)
+        yield token("a1")
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=FAST)
+        events = await collect(stream)
+        state = stream.state
+        assert (state.content, state.reasoning, state.refusal) == ("a0a1", "Let me see. ", "no")
+        assert state.choices == {1: "b0b1"}
+        assert len(state.data_outputs) == 1
+        said = [(event.type.value, event.text, event.choice) for event in events if event.text]
+        assert said == [
+            ("reasoning", "Let me ", 0),
+            ("reasoning", "see. ", 0),
+            ("token", "b0", 1),
+            ("token", "a0", 0),
+            ("refusal", "no", 0),
+            ("token", "b1", 1),
+            ("token", "a1", 0),
+        ]
+        assert not any(event.is_reset for event in events)
+
+    run(main())
+
+
+def test_reasoning_that_differs_is_withdrawn() -> None:
+    attempts = 0
+
+    async def source() -> AsyncIterator[Event]:
+        nonlocal attempts
+        attempts += 1
+        yield Event(EventType.REASONING, "first " if attempts == 1 else "fine")
+        if attempts == 1:
+            raise ConnectionResetError("gone")
+        yield token("a")
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=FAST)
+        events = await collect(stream)
+        resets = [event.data for event in events if event.is_reset]
+        assert resets == [{"keep": 0, "reasoning": 2}]
+        assert stream.state.reasoning == "fine"
+
+    run(main())
+
+
+# Tool calls.
+
+
+def fragment(**fields: Any) -> Event:
+    return Event(EventType.PROGRESS, data={"tool_call": fields})
+
+
+def test_a_tool_call_is_delivered_once_whole_and_at_the_end() -> None:
+    attempts = 0
+
+    async def source() -> AsyncIterator[Event]:
+        nonlocal attempts
+        attempts += 1
+        yield fragment(index=0, id=f"call{attempts}", name="pay", arguments="")
+        yield fragment(index=0, id=None, name=None, arguments='{"amount": 10')
+        if attempts == 1:
+            raise ConnectionResetError("gone")
+        yield fragment(index=0, id=None, name=None, arguments="0}")
+
+    async def main() -> None:
+        calls: list[Any] = []
+        stream = await l0.run(source, retry=FAST, on_tool_call=lambda *call: calls.append(call))
+        events = await collect(stream)
+        delivered = [event.data for event in events if event.is_tool_call]
+        assert delivered == [{"id": "call2", "name": "pay", "arguments": '{"amount": 100}', "index": 0}]
+        assert calls == [("pay", "call2", {"amount": 100})]
+        assert [event.type.value for event in events[-2:]] == ["tool_call", "complete"]
+        assert stream.state.tool_calls == delivered
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("fragments", "expected"),
+    [
+        ([{"index": 0, "id": "a", "name": "f", "arguments": "{}"}, {"index": 1, "id": "b", "name": "g", "arguments": '{"x":1}'}],
+         [("a", "f", "{}"), ("b", "g", '{"x":1}')]),
+        # Every call under index 0: a new id begins a new call, and what follows belongs to it.
+        ([{"index": 0, "id": "a", "name": "f", "arguments": "{"}, {"index": 0, "id": None, "name": None, "arguments": "}"},
+          {"index": 0, "id": "b", "name": "g", "arguments": '{"x"'}, {"index": 0, "id": None, "name": None, "arguments": ":1}"}],
+         [("a", "f", "{}"), ("b", "g", '{"x":1}')]),
+        # No index, and then no id either.
+        ([{"id": "a", "name": "f", "arguments": '{"a"'}, {"arguments": ":1}"}, {"id": "b", "name": "g", "arguments": "{}"}],
+         [("a", "f", '{"a":1}'), ("b", "g", "{}")]),
+        # No arguments at all.
+        ([{"index": 0, "id": "a", "name": "f", "arguments": None}], [("a", "f", "{}")]),
+        # Interleaved.
+        ([{"index": 0, "id": "a", "name": "f", "arguments": "{"}, {"index": 1, "id": "b", "name": "g", "arguments": "{"},
+          {"index": 0, "arguments": "}"}, {"index": 1, "arguments": "}"}],
+         [("a", "f", "{}"), ("b", "g", "{}")]),
+    ],
+)  # fmt: skip
+def test_fragments_belong_together_however_they_are_numbered(
+    fragments: list[dict[str, Any]], expected: list[tuple[str, str, str]]
+) -> None:
+    async def source() -> AsyncIterator[Event]:
+        for fields in fragments:
+            yield fragment(**fields)
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=ONCE)
+        await stream.read()
+        assert [(call["id"], call["name"], call["arguments"]) for call in stream.state.tool_calls] == expected
+
+    run(main())
+
+
+def test_a_tool_call_that_is_not_whole_is_never_delivered() -> None:
+    def broken(arguments: str, reason: str) -> Any:
+        async def source() -> AsyncIterator[Event]:
+            yield fragment(index=0, id="a", name="pay", arguments=arguments)
+            yield Event(EventType.COMPLETE, data={"finish_reason": reason})
+
+        return source
+
+    async def main() -> None:
+        for arguments in ('{"amount": 10', "10", '["x"]', "not json"):
+            stream = await l0.run(broken(arguments, "tool_calls"), retry=l0.Retry(attempts=2, base_delay=0))
+            events = []
+            with pytest.raises(l0.InvalidToolCall):
+                async for event in stream:
+                    events.append(event)
+            assert not any(event.is_tool_call for event in events)
+            assert stream.state.model_retry_count == 2
+        for arguments in ('{"amount": 10', '{"amount": 10}'):
+            stream = await l0.run(broken(arguments, "length"), retry=FAST)
+            events = await collect(stream)
+            assert not any(event.is_tool_call for event in events)
+            assert stream.state.outcome == "incomplete"
+
+    run(main())
+
+
+def test_a_whole_call_of_an_adapter_is_delivered_at_once_and_then_nothing_is_repeated() -> None:
+    attempts = 0
+
+    async def source() -> AsyncIterator[Event]:
+        nonlocal attempts
+        attempts += 1
+        yield Event(EventType.TOOL_CALL, data={"id": "a", "name": "pay", "arguments": {"amount": 10}})
+        raise ConnectionResetError("gone")
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=FAST)
+        seen = []
+        with pytest.raises(ConnectionResetError):
+            async for event in stream:
+                seen.append(event.data)
+        assert seen == [{"id": "a", "name": "pay", "arguments": '{"amount": 10}'}]
+        assert attempts == 1
+
+    run(main())
+
+
+def test_buffered_tool_calls_come_without_their_fragments() -> None:
+    async def source() -> AsyncIterator[Event]:
+        yield fragment(index=0, id="a", name="f", arguments="{}")
+
+    async def main() -> None:
+        kinds = [event.type.value for event in await collect(await l0.run(source, buffer_tool_calls=True))]
+        assert kinds == ["tool_call", "complete"]
+
+    run(main())
+
+
+# Limits, factories, callbacks.
+
+
+def test_limits_stop_a_runaway() -> None:
+    async def endless() -> AsyncIterator[Event]:
+        while True:
+            yield token("x" * 100)
+
+    async def main() -> None:
+        for kind in (EventType.TOKEN, EventType.REASONING):
+
+            async def source(kind: EventType = kind) -> AsyncIterator[Event]:
+                while True:
+                    yield Event(kind, "x" * 100)
+
+            stream = await l0.run(source, limits=l0.Limits(max_output_chars=1000), retry=FAST)
+            with pytest.raises(l0.OutputLimitExceeded, match="max_output_chars: 1000"):
+                await stream.read()
+            assert len(stream.state.content) <= 1000
+            assert len(stream.errors) == 1
+        stream = await l0.run(lambda: source_of("a", "é" * 100), limits=l0.Limits(max_event_bytes=150), retry=FAST)
+        with pytest.raises(l0.OutputLimitExceeded, match="200 bytes"):
+            await stream.read()
+        assert stream.state.content == "a"
+
+    run(main())
+
+
+def test_factories_take_nothing_or_the_attempt() -> None:
+    seen: list[Any] = []
+
+    class Factory:
+        def __call__(self, attempt: Any) -> AsyncIterator[Event]:
+            seen.append((attempt.number, attempt.source, attempt.kept, attempt.deadline, attempt.idempotency_key))
+            return source_of("a")
+
+        def method(self, attempt: Any) -> AsyncIterator[Event]:
+            return self(attempt)
+
+    async def main() -> None:
+        await (await l0.run(Factory())).read()
+        await (await l0.run(Factory().method, timeout=l0.Timeout(total=1000))).read()
+        text = "b"
+        assert await (await l0.run(lambda text=text: source_of(text))).read() == "b"
+        assert await (await l0.run(lambda *, text=text: source_of(text))).read() == "b"
+
+    run(main())
+    assert seen[0][:4] == (1, 0, "", None)
+    assert seen[1][3] == pytest.approx(1.0, abs=0.01)
+    assert seen[0][4] != seen[1][4]
+
+
+def test_fallbacks_are_tried_in_order_and_never_glued_together() -> None:
+    async def main() -> None:
+        primary = FakeProvider(("PRIMARY ", "text"), [Mishap("raise", 1, PermissionError(13, "no"))] * 9)
+        error = RuntimeError("401")
+        error.status_code = 401  # type: ignore[attr-defined]
+        primary = FakeProvider(("PRIMARY ", "text"), [Mishap("raise", 1, error)] * 9)
+        other = FakeProvider(("fall", "back"), [Mishap("refuse")] * 2)
+        stream = await l0.run(primary, fallbacks=[other], adapter=primary, retry=FAST)
+        events = await collect(stream)
+        assert applied(events) == "fallback" == stream.state.content
+        assert (primary.opened, other.opened, stream.state.fallback_index) == (1, 3, 1)
+        assert [type(e).__name__ for e in stream.errors] == ["RuntimeError"] + ["ConnectionResetError"] * 2
+
+    run(main())
+
+
+def test_observers_that_raise_change_nothing() -> None:
+    def raising(*_: object) -> None:
+        raise asyncio.CancelledError("mine")
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("raise", 2)])
+        names = "on_event on_token on_start on_complete on_error on_retry on_violation on_timeout on_abort".split()
+        later: list[int] = []
+
+        async def on_complete(state: l0.State) -> None:
+            await asyncio.sleep(0)
+            later.append(state.token_count)
+
+        stream = await l0.run(provider, adapter=provider, retry=FAST, **dict.fromkeys(names, raising))
+        assert await stream.read() == provider.text
+        stream = await l0.run(provider, adapter=provider, on_complete=on_complete)
+        await stream.read()
+        assert later == [4]
+        with pytest.raises(TypeError, match="on_token"):
+            await l0.run(provider, on_token="print")
+        with pytest.raises(TypeError, match="did you mean 'guardrails'"):
+            await l0.run(provider, guardrail=[])
+
+    run(main())
+
+
+def test_keyboard_interrupt_in_a_handler_passes_through() -> None:
+    def handler(text: str) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, on_token=handler)
+        with pytest.raises(KeyboardInterrupt):
+            await anext(stream)
+        assert provider.open == 0
+
+    run(main())
+
+
+@given(st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=20), st.data())
+@settings(max_examples=200, deadline=None)
+def test_content_is_the_tokens_joined_whenever_it_is_read(tokens: list[str], data: st.DataObject) -> None:
+    looks = data.draw(st.sets(st.integers(0, len(tokens))))
+    if "".join(tokens).isspace():
+        return
+
+    async def main() -> None:
+        provider = FakeProvider(tokens)
+        stream = await l0.run(provider, adapter=provider)
+        index = 0
+        async for event in stream:
+            index += event.is_token
+            if index in looks:
+                assert stream.state.content == "".join(tokens[:index])
+                assert stream.state.token_count == index
+        assert stream.state.content == "".join(tokens)
+
+    run(main())
