@@ -1,0 +1,135 @@
+"""The `l0` command: a demonstration, and what is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, TextIO
+
+import typer
+
+from l0_cli.commands import Commands
+from l0_cli.terminal import Problem, say
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=Commands,
+    help="L0, the reliability layer for the token streams of language models.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"l0-cli {version('l0-cli')}, l0-core {version('l0-core')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the versions and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("demo")
+def _demo(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Show nothing on the way; print one JSON object at the end.")
+    ] = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this OpenAI-compatible endpoint instead, with the key in OPENAI_API_KEY, if it has one."
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What to ask it.")] = None,
+) -> None:
+    """Watch a text arrive whole from a server that misbehaves.
+
+    The OpenAI SDK asks a server on this machine, over a real socket. The server breaks the connection, refuses, falls
+    silent and stops early, one after the other; L0 asks again and delivers the text once. At the end both texts are
+    compared, and the exit code is 0 only if they are equal and nothing was left open. No key and no network is needed.
+    """
+    from l0_cli import demo
+
+    if base_url is None:
+        if model is not None or prompt is not None:
+            raise Problem("--model and --prompt are for a real endpoint: give its --base-url too")
+        demo.require("openai", "l0_openai", "l0_testing")
+        story = demo.Story()
+        perform = partial(demo.play_script, story, 0.0 if as_json else demo.PACE)
+    else:
+        if model is None:
+            raise Problem("--base-url needs a --model to ask there")
+        demo.require("openai", "l0_openai")
+        story = demo.Story()
+        key = os.environ.get("OPENAI_API_KEY") or "none"
+        perform = partial(demo.play_endpoint, story, base_url, model, prompt or demo.PROMPT, key)
+    if as_json:
+        perform()
+        typer.echo(json.dumps(story.as_json(), indent=2))
+    else:
+        from l0_cli.show import watch
+
+        watch(story, perform)
+    raise typer.Exit(0 if story.succeeded else 1)
+
+
+@app.command("plugins")
+def _plugins(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
+    """List the installed plugins by kind: distribution, version, state, and what is wrong with a broken one."""
+    from l0_cli.plugins import lines, listing
+    from l0_core import registry
+
+    listed = listing(registry())
+    typer.echo(json.dumps(listed, indent=2) if as_json else "\n".join(lines(listed)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Arguments are those of the process, unless they are given."""
+    for stream in (sys.stdout, sys.stderr):
+        _write_anything(stream)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given or ["--help"], prog_name="l0", standalone_mode=False)
+    except typer.Abort:
+        return 130
+    except Problem as problem:
+        say(str(problem))
+        return 2
+    except Exception as error:
+        return _explained(error)
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: Exception) -> int:
+    """Say on one line what the user can mend, and raise anything else: that is a mistake in code."""
+    if hasattr(error, "format_message"):
+        say(f"{error.format_message().rstrip('.')}; l0 --help says what there is")
+        return 2
+    from l0_core import Error
+
+    if not isinstance(error, Error | OSError):
+        raise error
+    say(f"{type(error).__name__}: {error}")
+    return 1
+
+
+def _write_anything(stream: TextIO) -> None:
+    """Let a terminal that cannot show a character show a question mark."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

@@ -1,0 +1,270 @@
+"""Guardrails at work: what they are fed, what their verdicts do, and what happens when they break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from l0_testing import FakeProvider, Mishap
+from l0_testing.virtual import run
+
+import l0
+from l0_core import Check, hookimpl
+from l0_core.checks import rule_of
+
+TOKENS = tuple(f"w{i} " for i in range(40))
+FAST = l0.Retry(base_delay=0)
+
+
+def violation(**fields: Any) -> l0.Violation:
+    return l0.Violation(**{"rule": "test", "message": "no", **fields})
+
+
+class Recording:
+    """A guardrail that notes what it is fed, and objects where it is told to."""
+
+    def __init__(self, *objections: tuple[str, l0.Violation], holdback: int = 0) -> None:
+        self.fed: list[list[tuple[str, bool]]] = []
+        self.objections = objections
+
+    @hookimpl
+    def check(self, ctx: Any) -> Check:
+        fed: list[tuple[str, bool]] = []
+        self.fed.append(fed)
+        text = ""
+
+        def judge(delta: str, final: bool) -> Any:
+            nonlocal text
+            fed.append((delta, final))
+            text += delta
+            return [v for word, v in self.objections if word in text or (word == "END" and final)]
+
+        return Check(judge)
+
+
+def test_a_judge_is_fed_the_text_once_and_then_told_of_the_end() -> None:
+    async def main() -> None:
+        for interval in (1, 4, 15, 100):
+            provider = FakeProvider(TOKENS)
+            guard = Recording()
+            stream = await l0.run(provider, adapter=provider, guardrails=[guard], check_intervals={"guardrails": interval})
+            await stream.read()
+            (fed,) = guard.fed
+            assert "".join(delta for delta, _ in fed) == provider.text
+            assert [final for _, final in fed].count(True) == 1
+            assert fed[-1] == ("", True)
+            assert len(fed) <= len(TOKENS) / interval + 4
+
+    run(main())
+
+
+def test_an_error_ends_the_attempt_before_its_text_is_delivered() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, texts=[("fine ", "so ", "far ", "BAD ", "more ")])
+        guard = Recording(("BAD", violation()))
+        stream = await l0.run(provider, adapter=provider, guardrails=[guard], check_intervals={"guardrails": 1}, retry=FAST)
+        seen = [event.text async for event in stream if event.is_token]
+        assert "BAD " not in seen
+        assert stream.state.content == provider.text
+        assert stream.state.model_retry_count == 1
+        assert len(stream.state.violations) == 1
+        (error,) = stream.errors
+        assert isinstance(error, l0.GuardrailViolationError)
+        assert str(error) == "Guardrail violation: no"
+
+    run(main())
+
+
+@pytest.mark.parametrize("objection", [violation(severity="fatal"), violation(recoverable=False)])
+@pytest.mark.parametrize("word", ["w20", "END"])
+def test_what_halts_halts_at_once(objection: l0.Violation, word: str) -> None:
+    async def main() -> None:
+        provider, other = FakeProvider(TOKENS), FakeProvider(TOKENS)
+        stream = await l0.run(
+            provider, fallbacks=[other], adapter=provider, guardrails=[Recording((word, objection))], retry=FAST
+        )
+        with pytest.raises(l0.GuardrailViolationError, match="Fatal guardrail violation: no"):
+            await stream.read()
+        assert (provider.opened, other.opened, provider.open) == (1, 0, 0)
+        assert stream.state.outcome == "error"
+
+    run(main())
+
+
+def test_a_warning_is_recorded_once_and_changes_nothing() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        seen: list[l0.Violation] = []
+        guard = Recording(("w3", violation(severity="warning")))
+        stream = await l0.run(provider, adapter=provider, guardrails=[guard], on_violation=seen.append)
+        assert await stream.read() == provider.text
+        assert len(stream.state.violations) == len(seen) == 1
+
+    run(main())
+
+
+def test_a_violation_at_the_end_is_retried_and_complete_comes_once() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, texts=[("too ", "short")])
+
+        def check(state: l0.State) -> list[l0.Violation]:
+            return [violation()] if state.completed and state.token_count < 10 else []
+
+        rule = l0.GuardrailRule("long", check)
+        stream = await l0.run(provider, adapter=provider, guardrails=[rule], retry=FAST)
+        kinds = [event.type.value async for event in stream]
+        assert kinds.count("complete") == 1
+        assert kinds[-1] == "complete"
+        assert "reset" in kinds
+        assert (stream.state.content, stream.state.outcome) == (provider.text, "complete")
+
+    run(main())
+
+
+def test_a_documented_rule_sees_the_state_and_streaming_false_asks_for_the_end_only() -> None:
+    looks: dict[str, list[tuple[int, bool]]] = {"all": [], "end": []}
+
+    def watching(name: str) -> Callable[[l0.State], list[l0.Violation]]:
+        def check(state: l0.State) -> list[l0.Violation]:
+            looks[name].append((len(state.content), state.completed))
+            return []
+
+        return check
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        rules = [l0.GuardrailRule("all", watching("all")), l0.GuardrailRule("end", watching("end"), streaming=False)]
+        stream = await l0.run(provider, adapter=provider, guardrails=rules)
+        await stream.read()
+        assert looks["end"] == [(len(provider.text), True)]
+        assert [completed for _, completed in looks["all"]].count(True) == 1
+        assert len(looks["all"]) > 2
+        assert stream.state.completed
+
+    run(main())
+
+
+def test_an_answer_cut_short_by_the_provider_is_not_asked_for_again() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, finish_reason="length")
+        stream = await l0.run(provider, adapter=provider, guardrails=[Recording(("END", violation()))], retry=FAST)
+        assert await stream.read() == provider.text
+        assert (stream.state.outcome, provider.opened, len(stream.state.violations)) == ("incomplete", 1, 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("broken", [ValueError("x"), asyncio.CancelledError("mine")])
+def test_a_guardrail_that_breaks_is_left_out_and_recorded(broken: BaseException) -> None:
+    calls = 0
+
+    class Broken:
+        @hookimpl
+        def check(self) -> Any:
+            def judge(delta: str, final: bool) -> None:
+                nonlocal calls
+                calls += 1
+                raise broken
+
+            return judge
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        other = Recording()
+        stream = await l0.run(provider, adapter=provider, guardrails=[Broken, other])
+        assert await stream.read() == provider.text
+        assert calls == 1
+        assert [v.severity for v in stream.state.violations] == ["warning"]
+        assert other.fed[0][-1] == ("", True)
+
+    run(main())
+
+
+def test_a_judge_may_be_asynchronous_and_its_token_waits() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, texts=[("ok ", "BAD ", "more ")])
+        seen: list[str] = []
+
+        class Slow:
+            @hookimpl
+            def check(self) -> Any:
+                async def judge(delta: str, final: bool) -> Any:
+                    await asyncio.sleep(1)
+                    return violation() if "BAD" in delta else None
+
+                return judge
+
+        stream = await l0.run(
+            provider, adapter=provider, guardrails=[Slow()], check_intervals={"guardrails": 1}, retry=FAST, on_token=seen.append
+        )
+        texts = [event.text async for event in stream if event.is_token]
+        assert "BAD " not in texts
+        assert "BAD " not in seen
+        assert stream.state.content == provider.text
+
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, guardrails=[Slow()])
+        task = asyncio.ensure_future(stream.read())
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert provider.open == 0
+
+    run(main())
+
+
+def test_two_streams_share_a_guardrail_and_nothing_else() -> None:
+    async def main() -> None:
+        guard = Recording(("w9", violation(severity="warning")))
+        streams = []
+        for _ in range(2):
+            provider = FakeProvider(TOKENS)
+            streams.append(await l0.run(provider, adapter=provider, guardrails=[guard]))
+        iterators = [aiter(stream) for stream in streams]
+        for _ in TOKENS:
+            for iterator in iterators:
+                await anext(iterator)
+        for stream in streams:
+            await stream.read()
+            assert len(stream.state.violations) == 1
+
+    run(main())
+
+
+def test_a_restart_opens_its_guardrails_anew() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("raise", 20)])
+        guard = Recording()
+        stream = await l0.run(provider, adapter=provider, guardrails=[guard], retry=FAST)
+        await stream.read()
+        assert len(guard.fed) == 2
+        assert "".join(delta for delta, _ in guard.fed[1]) == provider.text
+
+    run(main())
+
+
+def test_a_plugin_as_a_documented_rule() -> None:
+    rule = rule_of(Recording(("bad", violation())), "recording")
+    assert rule.check(l0.State("all bad")) == [violation()]
+    assert rule.check(l0.State("all good")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        (42, TypeError, "guardrails must be a list"),
+        ([42], TypeError, "42 is not a guardrail"),
+        (["jsno"], l0.PluginError, "No guardrail named 'jsno'"),
+        ([l0.Guardrails.none], TypeError, "is not a guardrail"),
+        (l0.Guardrails.none, TypeError, "a preset is called"),
+    ],
+)
+def test_what_is_not_a_guardrail(given: Any, error: type[Exception], says: str) -> None:
+    async def main() -> None:
+        with pytest.raises(error, match=says):
+            await l0.run(FakeProvider(TOKENS), guardrails=given)
+
+    run(main())

@@ -1,0 +1,151 @@
+"""Plugins: found from metadata, bound with the mistakes that are naturally made answered, and loaded when needed."""
+
+from __future__ import annotations
+
+import sys
+import types
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+import l0
+from l0_core import Failure, GuardrailRule, hookimpl
+from l0_core.plugins import GROUPS, Registry, bind
+
+
+class Good:
+    @hookimpl
+    def check(self, ctx: Any) -> None:
+        return None
+
+    @hookimpl
+    def decide_retry(self, failure: Failure) -> Any:
+        return failure
+
+
+def module(name: str, **contents: object) -> str:
+    sys.modules[name] = made = types.ModuleType(name)
+    made.__dict__.update(contents)
+    return name
+
+
+def point(name: str, value: str, kind: str = "guardrail") -> EntryPoint:
+    return EntryPoint(name, value, GROUPS[kind])
+
+
+def test_a_hook_may_leave_out_arguments() -> None:
+    bound = bind(Good)
+    assert set(bound.hooks) == {"check", "decide_retry"}
+    assert bound.hooks["decide_retry"]("ctx", "failure") == "failure"
+    assert bound.name == "Good"
+
+
+def test_the_hooks_take_what_the_design_says() -> None:
+    import inspect
+
+    from l0_core import hookspecs
+
+    spec = {name: list(inspect.signature(getattr(hookspecs, name)).parameters) for name in
+            ("adapt", "on_token", "check", "decide_retry", "store_event")}  # fmt: skip
+    assert spec == {
+        "adapt": ["ctx", "source"],
+        "on_token": ["ctx"],
+        "check": ["ctx"],
+        "decide_retry": ["ctx", "failure"],
+        "store_event": ["ctx"],
+    }
+    sections = ["Called:", "Order:", "Return:", "Raises:", "State:", "Cost:", "Example:"]
+    for name in spec:
+        docstring = getattr(hookspecs, name).__doc__
+        found = [section for section in sections if f"\n    {section}" in docstring]
+        assert found == sections, name
+        assert [docstring.index(f"\n    {section}") for section in sections] == sorted(
+            docstring.index(f"\n    {section}") for section in sections
+        )
+
+
+class Unmarked:
+    def check(self, ctx: Any) -> None: ...
+
+
+class Misspelt:
+    @hookimpl
+    def chekc(self, ctx: Any) -> None: ...
+
+
+class WrongArgument:
+    @hookimpl
+    def check(self, text: str) -> None: ...
+
+
+class Wrapper:
+    @hookimpl(tryfirst=True)
+    def check(self, ctx: Any) -> None: ...
+
+
+class Catchall:
+    @hookimpl
+    def check(self, **given: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("plugin", "says"),
+    [
+        (Unmarked, "not marked as a hook"),
+        (Misspelt, "Did you mean 'check'"),
+        (WrongArgument, "def check\\(self, ctx\\)"),
+        (Wrapper, "asks for tryfirst, which L0 refuses"),
+        (Catchall, "takes \\*args or \\*\\*kwargs"),
+    ],
+)
+def test_natural_mistakes_are_answered_with_the_right_form(plugin: type, says: str) -> None:
+    with pytest.raises(l0.PluginError, match=says):
+        bind(plugin)
+
+
+def test_what_is_installed_is_listed_without_importing_it() -> None:
+    registry = Registry([point("b", "no.such.module:B"), point("a", "no.such.module:A"), point("x", "y:z", "monitor")])
+    assert [(item.kind, item.name, item.target) for item in registry.installed()] == [
+        ("guardrail", "a", "no.such.module:A"),
+        ("guardrail", "b", "no.such.module:B"),
+        ("monitor", "x", "y:z"),
+    ]
+    assert [item.name for item in registry.installed("monitor")] == ["x"]
+
+
+def test_a_plugin_is_loaded_once() -> None:
+    registry = Registry([point("good", f"{module('l0_test_good', Good=Good)}:Good")])
+    assert registry.load("guardrail", "good") is registry.load("guardrail", "good")
+    assert registry.installed()[0].state == "loaded"
+
+
+def test_an_entry_point_may_name_a_factory_of_a_rule() -> None:
+    def make() -> GuardrailRule:
+        return GuardrailRule("made", lambda state: [])
+
+    registry = Registry([point("made", f"{module('l0_test_rule', make=make)}:make")])
+    assert set(registry.load("guardrail", "made").hooks) == {"check"}
+
+
+@pytest.mark.parametrize(
+    ("points", "name", "says"),
+    [
+        ([], "json", "No guardrail named 'json' is installed. No guardrail is installed"),
+        ([point("json", "x:y")], "jsno", "Did you mean 'json'"),
+        ([point("a", "x:y")], "zzz", "Installed are 'a'"),
+        ([point("a", "no.such.module:A")], "a", "ModuleNotFoundError"),
+        ([point("a", "x:A"), point("a", "y:A")], "a", "Two distributions provide the guardrail 'a'"),
+    ],
+)
+def test_what_cannot_be_had_is_an_error_that_says_why(points: list[EntryPoint], name: str, says: str) -> None:
+    with pytest.raises(l0.PluginError, match=says):
+        Registry(points).load("guardrail", name)
+
+
+def test_a_broken_adapter_is_skipped_and_listed_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry([point("broken", "no.such.module:A", "adapter")])
+    assert registry.adapters() == ()
+    assert "no.such.module" not in (registry.installed()[0].state)
+    assert "ModuleNotFoundError" in (registry.installed()[0].problem or "")
+    assert "skipped the adapter 'broken'" in caplog.text

@@ -1,0 +1,78 @@
+"""Sub-commands that other distributions add, through the entry-point group `l0.commands`.
+
+An entry point names a typer app or a function. It is loaded when it is called, or listed by `l0 --help`; one that cannot
+be loaded is listed with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from l0_cli.terminal import Problem, one_line
+
+__all__ = ["GROUP", "Commands"]
+
+GROUP = "l0.commands"
+
+
+class Commands(TyperGroup):
+    """The commands of `l0`: its own, then those of other distributions by name. Its own cannot be replaced."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order in which help shows them."""
+        own = super().list_commands(ctx)
+        return [*own, *sorted({point.name for point in entry_points(group=GROUP)} - set(own))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name; None if there is none."""
+        own = super().get_command(ctx, cmd_name)
+        points = () if own is not None else tuple(entry_points(group=GROUP, name=cmd_name))
+        return _load(points) if points else own
+
+
+def _load(points: tuple[EntryPoint, ...]) -> Any:
+    point = points[0]
+    if len(points) > 1:
+        origins = " and ".join(_origin(each) for each in points)
+        return _broken(point, f"{origins} provide it: uninstall all but one")
+    try:
+        target = point.load()
+        if not callable(target):
+            raise TypeError(f"{point.value} is neither a typer app nor a function")
+        return _command(point.name, target)
+    except (Exception, SystemExit) as error:
+        return _broken(point, f"{_origin(point)}: {type(error).__name__}: {error}")
+
+
+def _command(name: str, target: Callable[..., Any]) -> Any:
+    app = target if isinstance(target, typer.Typer) else _app()
+    if app is not target:
+        app.command(name)(target)
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def _broken(point: EntryPoint, reason: str) -> Any:
+    reason = one_line(f"cannot be used: {reason}", 300)
+
+    def refuse() -> None:
+        raise Problem(f"the command {point.name!r} {reason}")
+
+    app = _app()
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    app.command(point.name, help=reason, short_help=reason, context_settings=settings)(refuse)
+    return typer.main.get_command(app)
+
+
+def _app() -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
