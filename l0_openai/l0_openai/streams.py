@@ -57,19 +57,21 @@ class ChatCompletionStream:
     def decode(self, chunk: Any) -> Event | list[Event] | None:
         choices = getattr(chunk, "choices", None)
         if choices and len(choices) == 1:
-            choice = choices[0]
-            delta = choice.delta
-            # The common case first: a piece of text and nothing else.
+            (choice,) = choices
+            delta = getattr(choice, "delta", None)
+            # The common case first: a piece of the answer's text, and nothing else. What the SDK's model does not know
+            # (reasoning, for one) is in `model_extra`.
             if (
-                choice.finish_reason is None
-                and choice.index == self._primary
-                and delta is not None
-                and delta.content
+                type(content := getattr(delta, "content", None)) is str
+                and content
+                and not getattr(delta, "model_extra", True)
                 and not delta.tool_calls
-                and len(delta.model_fields_set) <= 2
+                and not delta.refusal
+                and choice.finish_reason is None
+                and choice.index == self._primary
             ):
-                self._finished[choice.index] = None
-                return Event(EventType.TOKEN, delta.content)
+                self._finished[self._primary] = None
+                return Event(EventType.TOKEN, content)
         return self._decode_rest(chunk, choices or ())
 
     def _decode_rest(self, chunk: Any, choices: Any) -> list[Event]:

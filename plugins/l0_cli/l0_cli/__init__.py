@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from l0_cli.commands import Commands
-from l0_cli.terminal import Problem, say
+from l0_cli.terminal import CommandError, say
 
 __all__ = ["app", "main"]
 
@@ -67,13 +67,13 @@ def _demo(
 
     if base_url is None:
         if model is not None or prompt is not None:
-            raise Problem("--model and --prompt are for a real endpoint: give its --base-url too")
+            raise CommandError("--model and --prompt are for a real endpoint: give its --base-url too")
         demo.require("openai", "l0_openai", "l0_testing")
         story = demo.Story()
         perform = partial(demo.play_script, story, 0.0 if as_json else demo.PACE)
     else:
         if model is None:
-            raise Problem("--base-url needs a --model to ask there")
+            raise CommandError("--base-url needs a --model to ask there")
         demo.require("openai", "l0_openai")
         story = demo.Story()
         key = os.environ.get("OPENAI_API_KEY") or "none"
@@ -107,25 +107,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(given or ["--help"], prog_name="l0", standalone_mode=False)
     except typer.Abort:
         return 130
-    except Problem as problem:
-        say(str(problem))
-        return 2
     except Exception as error:
-        return _explained(error)
+        explained = _explained(error)
+        if explained is None:
+            raise  # A mistake in code, which a traceback serves best.
+        say(explained)
+        return 2
     return code if isinstance(code, int) else 0
 
 
-def _explained(error: Exception) -> int:
-    """Say on one line what the user can mend, and raise anything else: that is a mistake in code."""
-    if hasattr(error, "format_message"):
-        say(f"{error.format_message().rstrip('.')}; l0 --help says what there is")
-        return 2
+def _explained(error: Exception) -> str | None:
+    """What to tell the user of an error that is theirs to mend; None for any other."""
+    if isinstance(error, CommandError):
+        return str(error)
+    if hasattr(error, "format_message"):  # The command line itself is wrong: typer's errors have no common public base.
+        return f"{error.format_message().rstrip('.')}; l0 --help says what there is"
     from l0_core import Error
 
-    if not isinstance(error, Error | OSError):
-        raise error
-    say(f"{type(error).__name__}: {error}")
-    return 1
+    return f"{type(error).__name__}: {error}" if isinstance(error, Error | OSError) else None
 
 
 def _write_anything(stream: TextIO) -> None:

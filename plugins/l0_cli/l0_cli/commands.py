@@ -1,7 +1,7 @@
 """Sub-commands that other distributions add, through the entry-point group `l0.commands`.
 
-An entry point names a typer app or a function. It is loaded when it is called, or listed by `l0 --help`; one that cannot
-be loaded is listed with its reason.
+An entry point names a typer app or a function. It is loaded when it is called or listed by `l0 --help`, and one that
+cannot be loaded is listed with its reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from l0_cli.terminal import Problem, one_line
+from l0_cli.terminal import CommandError, one_line
 
 __all__ = ["GROUP", "Commands"]
 
@@ -45,7 +45,7 @@ def _load(points: tuple[EntryPoint, ...]) -> Any:
         if not callable(target):
             raise TypeError(f"{point.value} is neither a typer app nor a function")
         return _command(point.name, target)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is told and breaks nothing else
         return _broken(point, f"{_origin(point)}: {type(error).__name__}: {error}")
 
 
@@ -62,7 +62,7 @@ def _broken(point: EntryPoint, reason: str) -> Any:
     reason = one_line(f"cannot be used: {reason}", 300)
 
     def refuse() -> None:
-        raise Problem(f"the command {point.name!r} {reason}")
+        raise CommandError(f"the command {point.name!r} {reason}")
 
     app = _app()
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from http.client import responses
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from l0_cli.terminal import Problem, one_line
+from l0_cli.terminal import CommandError, one_line
 
 if TYPE_CHECKING:
     import l0
@@ -48,10 +49,10 @@ _PACKAGES = {"openai": "openai", "l0_openai": "l0-openai", "l0_testing": "l0-tes
 
 
 def require(*modules: str) -> None:
-    """Raise Problem, with what to install, unless every module is there. Imports none of them."""
+    """Raise CommandError, with what to install, unless every module is there. Imports none of them."""
     missing = [_PACKAGES[module] for module in modules if find_spec(module) is None]
     if missing:
-        raise Problem(f'the demo needs {" and ".join(missing)}, not installed here: pip install "l0-cli[demo]"')
+        raise CommandError(f'the demo needs {" and ".join(missing)}, not installed here: pip install "l0-cli[demo]"')
 
 
 @dataclass(slots=True)
@@ -114,6 +115,8 @@ class Story:
     attempts: list[Attempt] = field(default_factory=list)
     outcome: str | None = None
     finish_reason: str | None = None
+    failure: str | None = None
+    """The error that the consumer was left with."""
     handed: int = 0
     """Characters that the consumer was handed in all, withdrawn ones included."""
     withdrawn: int = 0
@@ -130,7 +133,7 @@ class Story:
     @property
     def succeeded(self) -> bool:
         """Whether the text is complete and, where there is one, the proof holds."""
-        return self.outcome == "complete" and (self.proof is not None and self.proof.holds or not self.scripted)
+        return self.outcome == "complete" and (not self.scripted or (self.proof is not None and self.proof.holds))
 
     def refresh(self) -> None:
         """Ask the server what it has sent in the attempt under way."""
@@ -144,6 +147,7 @@ class Story:
             "scripted": self.scripted,
             "outcome": self.outcome,
             "finish_reason": self.finish_reason,
+            "failure": self.failure,
             "seconds": round(self.seconds, 3),
             "text": self.text,
             "withdrawn": self.withdrawn,
@@ -202,13 +206,13 @@ def describe(error: BaseException) -> str:
             return f"fell silent for {error.timeout_seconds:g} s"
         return f"nothing came within {error.timeout_seconds:g} s"
     if isinstance(error, l0.Truncated):
-        return "ended cleanly, with no proof of being whole"
+        return "ended without proof of being whole"
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     if response is not None and isinstance(status, int):
         wait = response.headers.get("retry-after")
         named = f"{status} {responses.get(status, '')}".strip()
-        return one_line(f"{named}, asks for {wait} s of patience" if wait else named)
+        return one_line(f"{named}, wait {wait} s" if wait else named)
     if l0.categorize_error(error) is l0.ErrorCategory.NETWORK:
         return "the connection broke"
     return one_line(str(error) or type(error).__name__)
@@ -232,10 +236,10 @@ def play_script(story: Story, pace: float) -> None:
         story._sent = lambda number: len(server.requests[number - 1].text) if number <= len(server.requests) else None
         retry = l0.Retry(max_retries=len(FAULTS), base_delay=0.2, strategy=l0.BackoffStrategy.FIXED)
         timeout = l0.Timeout(initial_token=5000, inter_token=400)
-        asyncio.run(_scripted(story, server, timeout, retry))
+        asyncio.run(_scripted(story, server, timeout=timeout, retry=retry))
 
 
-async def _scripted(story: Story, server: FaultServer, timeout: l0.Timeout, retry: l0.Retry) -> None:
+async def _scripted(story: Story, server: FaultServer, **options: Any) -> None:
     open_responses = 0
 
     async def completed() -> None:
@@ -243,7 +247,7 @@ async def _scripted(story: Story, server: FaultServer, timeout: l0.Timeout, retr
         await _settled(server, 0.1, connections=False)
         open_responses = server.open_streams
 
-    await _receive(story, MODEL, PROMPT, "none", timeout, retry, completed)
+    await _receive(story, MODEL, PROMPT, "none", completed, **options)
     await _settled(server, 1.0, connections=True)
     text = story.text
     story.proof = Proof(
@@ -261,10 +265,8 @@ async def _scripted(story: Story, server: FaultServer, timeout: l0.Timeout, retr
 
 
 async def _settled(server: FaultServer, seconds: float, *, connections: bool) -> None:
-    try:
+    with contextlib.suppress(AssertionError):  # What is still open is counted, and shown.
         await server.idle(seconds, connections=connections)
-    except AssertionError:
-        pass  # What is still open is counted, and shown.
 
 
 def _sha256(text: str) -> str:
@@ -277,11 +279,7 @@ def play_endpoint(story: Story, base_url: str, model: str, prompt: str, api_key:
 
     story.endpoint, story.scripted = base_url, False
     timeout = l0.Timeout(initial_token=60_000, inter_token=30_000)
-    asyncio.run(_receive(story, model, prompt, api_key, timeout, l0.Retry.recommended(), _nothing))
-
-
-async def _nothing() -> None:
-    pass
+    asyncio.run(_receive(story, model, prompt, api_key, timeout=timeout))
 
 
 async def _receive(
@@ -289,9 +287,8 @@ async def _receive(
     model: str,
     prompt: str,
     api_key: str,
-    timeout: l0.Timeout,  # noqa: ASYNC109 - L0's own, which it enforces
-    retry: l0.Retry,
-    completed: Callable[[], Any],
+    completed: Callable[[], Awaitable[None]] | None = None,
+    **options: Any,
 ) -> None:
     """Consume one stream. A failure of the provider's is part of the story; any other is raised."""
     import l0
@@ -299,19 +296,21 @@ async def _receive(
 
     started = time.monotonic()
     sdk = openai.AsyncOpenAI(base_url=story.endpoint, api_key=api_key)
-    async with l0.wrap(sdk, timeout=timeout, retry=retry, on_error=story.on_error, on_event=story.on_event) as client:
+    async with l0.wrap(sdk, on_error=story.on_error, on_event=story.on_event, **options) as client:
         story.begin()
         messages = [{"role": "user", "content": prompt}]
         async with await client.chat.completions.create(model=model, messages=messages, stream=True) as stream:
             try:
                 async for event in stream:
                     story.receive(event)
-            except Exception:
+            except Exception as error:
                 if story.attempts[-1].state != "failed":
                     raise
+                story.failure = f"{name_of(error)}: {error}"
             story.refresh()
             story.outcome, story.finish_reason = stream.state.outcome, stream.state.finish_reason
         if story.attempts[-1].state == "running" and story.outcome is not None:
             story.attempts[-1].state = story.outcome
         story.seconds = time.monotonic() - started
-        await completed()
+        if completed is not None:
+            await completed()

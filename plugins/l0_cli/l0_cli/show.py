@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from l0_cli.demo import Attempt, Proof, Story
-from l0_cli.terminal import clean
+from l0_cli.terminal import clean, one_line
 
 __all__ = ["render", "watch"]
 
@@ -80,11 +80,11 @@ def _attempt(story: Story, attempt: Attempt) -> RenderableType:
     mark, style = _MARKS[attempt.state]
     lines = Text(clean(attempt.fault) if attempt.fault else _progress(story, attempt))
     if attempt.error is not None:
-        lines.append(f"\n{clean(attempt.error)}", "cyan")
+        lines.append(f"\n{clean(attempt.error).rpartition('.')[2]}", "cyan")
     if attempt.state == "failed":
-        lines.append(": gave up", "bold red")
+        lines.append(", gave up", "bold red")
     elif attempt.wait is not None:
-        lines.append(f": asked again after {attempt.wait:.2g} s", "green")
+        lines.append(f", again in {attempt.wait:.2g} s", "green")
     if attempt.sent or attempt.new:
         lines.append(f"\n{_counts(attempt)}", "dim")
     row = Table.grid(padding=(0, 1))
@@ -96,14 +96,15 @@ def _progress(story: Story, attempt: Attempt) -> str:
     if attempt.state == "running":
         if attempt.new:
             return "new text arrives"
-        return "comparing what comes with what you have" if attempt.repeated else "asking"
+        return "comparing with what you have" if attempt.repeated else "asking"
     return f"{attempt.state}, finish reason {clean(str(story.finish_reason))!r}"
 
 
 def _counts(attempt: Attempt) -> str:
-    """What came of the text, in characters."""
-    repeated = f"{attempt.repeated} repeated and kept back, " if attempt.repeated else ""
-    return f"{repeated}{attempt.new} new characters"
+    """How much text came."""
+    if attempt.repeated:
+        return f"{attempt.repeated} characters kept back, {attempt.new} new"
+    return f"{attempt.new} characters new"
 
 
 def _verdict(story: Story) -> RenderableType:
@@ -113,7 +114,8 @@ def _verdict(story: Story) -> RenderableType:
         said = f"{story.outcome}: {len(story.text)} characters in {story.seconds:.1f} s"
         honest = "A real endpoint has no script, so nothing here can prove that this is the model's text."
         return Text.assemble((said, "bold"), f"\n{honest}")
-    return Text(f"failed after {len(story.attempts)} attempts, with {len(story.text)} characters delivered", "bold red")
+    said = f"failed at attempt {len(story.attempts)}, with {len(story.text)} characters delivered"
+    return Text.assemble((said, "bold red"), f"\n{one_line(story.failure or '', 500)}")
 
 
 def _proof(story: Story, proof: Proof) -> RenderableType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-__all__ = ["Problem", "clean", "one_line"]
+__all__ = ["CommandError", "clean", "one_line"]
 
 _STEERING: dict[int, str] = dict.fromkeys((*range(0x20), 0x7F, *range(0x80, 0xA0)), "")
 _STEERING |= {ord("\n"): "\n", ord("\t"): " "}
@@ -12,7 +12,7 @@ _STEERING |= {ord("\n"): "\n", ord("\t"): " "}
 _STEERING |= dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 
 
-class Problem(Exception):
+class CommandError(Exception):
     """Something that the user can mend: shown on one line, without a traceback, and the exit code is 2."""
 
 
