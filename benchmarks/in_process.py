@@ -1,7 +1,7 @@
 """The runtime over a source in the same process.
 
-Raw is `async for` over a generator that builds one `Event` per token. Every case is run in turn, the order reversed each
-round, and what is reported is the median of the rounds' ratios to raw. Absolute times are of this machine alone.
+Raw is `async for` over a generator that builds one `Event` per token. Every case is run in turn, the order reversed
+each round, and what is reported is the median of the rounds' ratios to raw. Absolute times are of this machine alone.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ async def timed(case: Case, n: int, times: int) -> float:
 async def ratios(cases: dict[str, Case], n: int, times: int, rounds: int) -> dict[str, float]:
     named = [("raw", raw), *cases.items()]
     found: dict[str, list[float]] = {name: [] for name in cases}
-    for name, case in named:
+    for _, case in named:
         await case(min(n, 2000))
     for round_ in range(rounds):
         order = named if round_ % 2 == 0 else named[::-1]
@@ -128,7 +128,8 @@ async def source():
     await asyncio.Event().wait()
 
 async def hold(kind):
-    stream = source() if kind == "raw" else await run(source, timeout=Timeout(total=600_000) if kind == "timed" else None)
+    timeout = Timeout(total=600_000) if kind == "timed" else None
+    stream = source() if kind == "raw" else await run(source, timeout=timeout)
     async for _ in stream:
         pass
 

@@ -7,12 +7,11 @@ import asyncio
 import time
 from typing import Any
 
+import l0
 import openai
 import pytest
 from l0_testing import Fault, FaultServer, Script, ToolCall
 from l0_testing.faults import FAULTS
-
-import l0
 
 TEXT = "The quick brown fox jumps over the lazy dog, again and again, until everyone has gone home.\nDone – ☺.\n" * 2
 AT = 5
@@ -94,7 +93,9 @@ def test_every_fault(name: str, way: str, fault_server: FaultServer, client_of: 
             else:
                 assert state.outcome == "complete"
                 assert text == (fault_server.requests[-1].text if kind.outcome == "altered" else TEXT)
-                assert [event.data["arguments"] for event in others if event.is_tool_call] == [c.arguments for c in calls]
+                assert [event.data["arguments"] for event in others if event.is_tool_call] == [
+                    c.arguments for c in calls
+                ]
 
     asyncio.run(main())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from l0_core.adapters import AdaptedEvent, Reading, read, unwrap
@@ -166,7 +166,7 @@ class Attempt:
             return Event(EventType.COMPLETE)
         raise Truncated("The source ended, and nothing that it sent proves that the answer was whole")
 
-    def closing(self) -> AsyncIterator[None] | Any:
+    def closing(self) -> Coroutine[Any, Any, None] | None:
         """What closes the source, or None if there is nothing to close. Answers once."""
         made, reading = self.made, self.reading
         self.made = self.reading = None

@@ -41,7 +41,8 @@ def resolve_guardrails(given: Iterable[object] | None) -> tuple[Guardrail, ...]:
         given = [given]
     elif not isinstance(given, Iterable):
         raise TypeError(
-            f"guardrails must be a list of rules, plugins and names, not {given!r}; a preset is called: Guardrails.recommended()"
+            f"guardrails must be a list of rules, plugins and names, not {given!r}; "
+            "a preset is called: Guardrails.minimal()"
         )
     return tuple(_resolve(item) for item in given)
 

@@ -15,6 +15,7 @@ from l0_core.stream import LazyStream, Stream
 
 __all__ = ["WrappedClient", "run", "wrap", "wrap_client"]
 
+
 async def run(
     stream: Any,
     *,

@@ -18,7 +18,7 @@ import gc
 import time
 import types
 import weakref
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from typing import Any
 
 from l0_core.errors import OutputLimitExceeded, TimeoutError
@@ -88,9 +88,9 @@ class Watch:
         self.baseline = self.before = 0
         self._cancelled: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._generator: weakref.ref[AsyncGenerator[Any, None]] | None = None
+        self._generator: weakref.ref[types.AsyncGeneratorType[Any, None]] | None = None
 
-    def watch(self, generator: AsyncGenerator[Any, None]) -> None:
+    def watch(self, generator: types.AsyncGeneratorType[Any, None]) -> None:
         """Say whose waiting it is. Held weakly: dropping the generator is a way to leave a stream."""
         self._generator = weakref.ref(generator)
 
@@ -196,7 +196,8 @@ class Watch:
     def interrupt(self, reason: BaseException) -> bool:
         """Stop the stream for `reason`; return whether it was waiting and is being woken.
 
-        The first reason counts, but for an abort, which ends the stream whatever else it was stopped for. A stream that is not waiting finds out when it next would.
+        The first reason counts, but for an abort, which ends the stream whatever else it was stopped for. A stream that
+        is not waiting finds out when it next would.
         """
         if self.stopped:
             if isinstance(reason, Aborted):
@@ -215,7 +216,7 @@ class Watch:
         self.noted = False
         return self._cancelled is not None
 
-    def _driver(self, generator: AsyncGenerator[Any, None]) -> asyncio.Task[Any] | None:
+    def _driver(self, generator: types.AsyncGeneratorType[Any, None]) -> asyncio.Task[Any] | None:
         """The task that waits in the generator.
 
         Usually the one that was noted; another one if two tasks took turns within one turn of the loop.
@@ -286,7 +287,7 @@ def _current_task() -> asyncio.Task[Any] | None:
         return None
 
 
-def _waits_in(waiting: Any, generator: AsyncGenerator[Any, None]) -> bool:
+def _waits_in(waiting: Any, generator: types.AsyncGeneratorType[Any, None]) -> bool:
     """Whether a coroutine waits, however deep, in a generator.
 
     The awaitable that stands between a generator and whoever iterates it shows its generator to the garbage collector

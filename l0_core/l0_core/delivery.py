@@ -214,7 +214,9 @@ class Delivery:
         if limits.max_output_chars is not None:
             self._size += len(text)
             if self._size > limits.max_output_chars:
-                raise OutputLimitExceeded(f"The output is longer than Limits.max_output_chars: {limits.max_output_chars}")
+                raise OutputLimitExceeded(
+                    f"The output is longer than Limits.max_output_chars: {limits.max_output_chars}"
+                )
 
     def _show(self, text: str) -> None:
         if self._observers is not None:

@@ -1,6 +1,7 @@
 """What a consumer receives: events and their payloads.
 
-Every provider's stream becomes a sequence of `Event` objects. The last event of a stream that ends well is COMPLETE, once.
+Every provider's stream becomes a sequence of `Event` objects. The last event of a stream that ends well is COMPLETE,
+once.
 """
 
 from __future__ import annotations

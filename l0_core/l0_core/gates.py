@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os.path
 from dataclasses import dataclass
+from itertools import zip_longest
 
 __all__ = ["Gate", "Passed"]
 
@@ -39,7 +39,7 @@ class Gate:
             if self._at < len(self._delivered):
                 return None
             return Passed(text[len(expected) :])
-        same = len(os.path.commonprefix((expected, text)))
+        same = next(i for i, (old, new) in enumerate(zip_longest(expected, text)) if old != new)
         return Passed(text[same:], self._at + same)
 
     def end(self) -> Passed | None:

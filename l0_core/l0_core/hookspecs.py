@@ -112,7 +112,7 @@ class ClientAdapter(Protocol):
         """Whether a call answers with a stream. Others reach the SDK untouched."""
 
     def for_streams(self, client: Any) -> Any:
-        """The client (or one like it) that makes the calls taken over. It must not retry by itself: L0 owns the retries."""
+        """The client, or one like it, that makes the calls taken over: without retries of its own, which are L0's."""
 
     def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str) -> Mapping[str, Any] | None:
         """The arguments of a call that continues `kept`, or None if that cannot be asked for."""
@@ -120,7 +120,7 @@ class ClientAdapter(Protocol):
 
 Judge = Callable[
     [str, bool],
-    GuardrailViolation | Iterable[GuardrailViolation] | None | Awaitable[Any],
+    GuardrailViolation | Iterable[GuardrailViolation] | Awaitable[Any] | None,
 ]
 """`judge(delta, final)`: called with each new piece of text, and with `("", True)` once at the end."""
 
@@ -214,7 +214,7 @@ def adapt(ctx: AttemptContext | None, source: object) -> StreamAdapter | ClientA
 def on_token(ctx: StreamContext) -> Callable[[str], None] | None:
     """Watch the text of one stream: return the function that is given each token.
 
-    Called: when a stream opens. What it returns is called with the text of each token that the consumer is about to get.
+    Called: when a stream opens. What it returns is called with the text of each token before the consumer gets it.
     Order: in the order of plugins; all of them run.
     Return: a plain function of one string, or None to stay out of this stream.
     Raises: an exception is counted and logged once with your distribution's name; the stream goes on.

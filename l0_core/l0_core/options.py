@@ -211,7 +211,7 @@ class Timeout:
             if value < 50 and not _warned_of_seconds:
                 _warned_of_seconds = True
                 warnings.warn(
-                    f"Timeout.{name} is {value!r}, which is in milliseconds; for {value:g} seconds write {value * 1000:g}",
+                    f"Timeout.{name} is {value!r} milliseconds; for {value:g} seconds write {value * 1000:g}",
                     stacklevel=3,
                 )
 
@@ -220,8 +220,8 @@ class Timeout:
 class Limits:
     """What a stream may produce before it is stopped as a runaway. None is no limit.
 
-    `max_output_chars` counts characters of text and reasoning in one attempt; `max_event_bytes` is the size of one event
-    as UTF-8; `max_duration` is in seconds from the first iteration, consumer included.
+    `max_output_chars` counts characters of text and reasoning in one attempt; `max_event_bytes` is the size of one
+    event as UTF-8; `max_duration` is in seconds from the first iteration, consumer included.
     """
 
     max_output_chars: int | None = None

@@ -140,7 +140,8 @@ def _with_all_arguments(bound: Bound, hook: str, method: Any) -> Callable[..., A
             wanted.append(parameter.name)
         elif parameter.default is parameter.empty:
             raise PluginError(
-                f"{_where(bound, hook)} has an argument {parameter.name!r} that the hook does not give.\n{_right_form(hook)}"
+                f"{_where(bound, hook)} has an argument {parameter.name!r}, which the hook does not give.\n"
+                f"{_right_form(hook)}"
             )
     if tuple(wanted) == spec:
         return method  # type: ignore[no-any-return]

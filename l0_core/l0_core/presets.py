@@ -32,7 +32,7 @@ def rule(name: str, *args: Any, **options: Any) -> GuardrailRule:
     plugin = bound.plugin
     if args or options:
         kind = type(plugin)
-        plugin = kind(kind.Options(*args, **options))  # type: ignore[attr-defined]
+        plugin = kind(kind.Options(*args, **options))  # type: ignore[attr-defined, call-arg]
     return rule_of(plugin, name)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any
 
 from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
@@ -147,8 +148,8 @@ class Session:
                                     if not watch.noted:
                                         watch.note()
                                     continue
-                                for event in await self.delivery.admit(attempt, event):
-                                    yield event
+                                for admitted in await self.delivery.admit(attempt, event):
+                                    yield admitted
                                 if attempt.progressed:
                                     attempt.progressed = False
                                     if not watch.noted:
@@ -169,8 +170,8 @@ class Session:
                                         if not watch.noted:
                                             watch.note()
                                         continue
-                                    for event in await self.delivery.admit(attempt, event):
-                                        yield event
+                                    for admitted in await self.delivery.admit(attempt, event):
+                                        yield admitted
                                     if attempt.progressed:
                                         attempt.progressed = False
                                         if not watch.noted:
@@ -204,11 +205,11 @@ class Session:
                     except BaseException as raised:
                         error = watch.settle(raised)
                 if error is not None and not isinstance(error, Exception | Aborted):
-                    raise error
+                    raise error  # The user's cancellation, or the end of the process.
                 held = await self._close(attempt)
                 if held is not None:
                     raise held
-                if watch.stopped:
+                if watch.stopped or isinstance(error, Aborted):
                     return
                 if error is None:
                     last = self.delivery.finish(attempt)
@@ -222,23 +223,14 @@ class Session:
                             return
                     return
                 try:
-                    if not await self._recover(attempt, error):
-                        self._failed(attempt, error)
-                        raise error
-                except Interrupted as raised:
-                    if isinstance(watch.settle(raised), Aborted):
+                    error = await self._recover(attempt, error)
+                except (Interrupted, asyncio.CancelledError) as raised:
+                    # The wait before a retry was cut short: by the user, by abort(), or by the total deadline.
+                    error = self._cut_short(watch.settle(raised))
+                if error is not None:
+                    if isinstance(error, Aborted):
                         return
-                    raise
-                except asyncio.CancelledError as raised:
-                    # The wait before a retry was interrupted: by the user, by abort(), or by the total deadline.
-                    reason = watch.settle(raised)
-                    if isinstance(reason, Aborted):
-                        return
-                    if reason is raised:
-                        raise
-                    self.errors.append(_record_of(reason))
-                    self._failed(attempt, reason)
-                    raise reason from None
+                    raise error
         finally:
             try:
                 if attempt is not None:
@@ -253,7 +245,7 @@ class Session:
                 finally:
                     # A raised exception keeps this frame, and must not keep the stream through it.
                     del watch, state, attempt, iterator, decode, take, error, settings
-                    self = reading = chunk = decoded = event = pending = held = reason = last = None  # type: ignore
+                    self = reading = chunk = decoded = event = admitted = pending = held = reason = last = None  # type: ignore
 
     # Opening.
 
@@ -336,8 +328,8 @@ class Session:
 
     # Failure.
 
-    async def _recover(self, attempt: Attempt, error: Exception) -> bool:
-        """Decide what follows a failure, and wait if it is a retry. False: nothing follows."""
+    async def _recover(self, attempt: Attempt, error: Exception) -> BaseException | None:
+        """Decide what follows a failure, and wait if it is a retry. Returns the error if nothing follows."""
         if self._recovery is None:
             self._recovery = Recovery(self._sources, self.settings.retry)
         recovery, state = self._recovery, self.state
@@ -348,7 +340,11 @@ class Session:
         decision = failure.default
         if not isinstance(decision, Halt):
             decision = await self._policies(attempt, failure)
-        if isinstance(decision, RetryAfter) and (left := self.watch.remaining()) is not None and decision.seconds >= left:
+        if (
+            isinstance(decision, RetryAfter)
+            and (left := self.watch.remaining()) is not None
+            and decision.seconds >= left
+        ):
             decision = Halt()  # The deadline would pass in a wait that helps nobody.
         if isinstance(decision, FallBack) and not recovery.has_next:
             decision = Halt()
@@ -356,12 +352,12 @@ class Session:
             self.observers.failed(attempt, failure, decision)
         self.errors.append(_record_of(error))
         if isinstance(decision, Halt):
-            return False
+            return self._failed(error)
         if isinstance(decision, FallBack):
             recovery.fall_back(state)
             if self.observers is not None:
                 self.observers.fell_back(recovery.source)
-            return True
+            return None
         recovery.retrying(failure, state)
         if self.observers is not None:
             self.observers.retrying(failure, decision.seconds)
@@ -369,7 +365,7 @@ class Session:
             self.watch.begin("backoff", None)
             await asyncio.sleep(decision.seconds)
             self.watch.woke()
-        return True
+        return None
 
     async def _policies(self, attempt: Attempt, failure: Failure) -> Decision:
         """What plugins and the caller's veto make of the default."""
@@ -399,8 +395,15 @@ class Session:
                 return FallBack()
         return decision
 
-    def _failed(self, attempt: Attempt, error: BaseException) -> None:
-        """Nothing follows: the error is raised, with what was delivered."""
+    def _cut_short(self, reason: BaseException) -> BaseException:
+        """A wait between two attempts ended before its time."""
+        if not isinstance(reason, Exception):
+            return reason
+        self.errors.append(_record_of(reason))
+        return self._failed(reason)
+
+    def _failed(self, error: Exception) -> Exception:
+        """Nothing follows: the error is to be raised, with what was delivered."""
         self._decide("error")
         text = self.state.content
         for name, value in (("partial", text), ("offset", len(text)), ("attempts", self.attempts)):
@@ -411,6 +414,7 @@ class Session:
         _without_our_frames(error)
         if self.observers is not None:
             self.observers.gave_up(error)
+        return error
 
     # The end of the stream.
 
@@ -430,7 +434,7 @@ class Session:
 
     # From outside.
 
-    def abort(self, generator: AsyncGenerator[Event, None]) -> None:
+    def abort(self, generator: AsyncGeneratorType[Event, None]) -> None:
         """Stop the stream now. Iteration ends quietly, and the source is closed."""
         if self.state.outcome is not None:
             return

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from types import TracebackType
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator
+from types import AsyncGeneratorType, TracebackType
+from typing import Any, cast
 
 from l0_core.events import Event, EventType
 from l0_core.session import Session
@@ -18,15 +18,15 @@ __all__ = ["LazyStream", "Stream", "consume_stream", "get_text"]
 class Stream:
     """A dependable stream: iterate over its events, or `read()` its text.
 
-    Leave it early with `async with`, `aclose()` or `abort()`: the provider's connection is closed at once. A stream that
-    is simply dropped closes it too, when the interpreter lets go of it.
+    Leave it early with `async with`, `aclose()` or `abort()`: the provider's connection is closed at once. A stream
+    that is simply dropped closes it too, when the interpreter lets go of it.
     """
 
     __slots__ = ("__weakref__", "_events", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._events: AsyncGenerator[Event, None] = session.events()
+        self._events = cast("AsyncGeneratorType[Event, None]", session.events())
         session.watch.watch(self._events)
 
     def __aiter__(self) -> AsyncIterator[Event]:

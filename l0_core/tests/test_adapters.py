@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import l0
 import pytest
+from l0 import AdaptedEvent, Adapters, Event, EventType
 from l0_testing.virtual import run
 
-import l0
-from l0 import AdaptedEvent, Adapters, Event, EventType
 from l0_core import hookimpl
 
 
@@ -118,7 +118,9 @@ def test_building_ones_own() -> None:
     async def main() -> None:
         good = await l0.run(lambda: Adapters.to_l0_events(chunks(), lambda chunk: chunk.text))
         assert await good.read() == "ab"
-        bad = await l0.run(lambda: Adapters.to_l0_events(failing(), lambda chunk: chunk.text), retry=l0.Retry(max_retries=0))
+        bad = await l0.run(
+            lambda: Adapters.to_l0_events(failing(), lambda chunk: chunk.text), retry=l0.Retry(max_retries=0)
+        )
         with pytest.raises(ConnectionResetError):
             await bad.read()
 

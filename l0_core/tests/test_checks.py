@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import l0
 import pytest
+from l0_core.checks import rule_of
 from l0_testing import FakeProvider, Mishap
 from l0_testing.virtual import run
 
-import l0
 from l0_core import Check, hookimpl
-from l0_core.checks import rule_of
 
 TOKENS = tuple(f"w{i} " for i in range(40))
 FAST = l0.Retry(base_delay=0)
@@ -49,7 +49,9 @@ def test_a_judge_is_fed_the_text_once_and_then_told_of_the_end() -> None:
         for interval in (1, 4, 15, 100):
             provider = FakeProvider(TOKENS)
             guard = Recording()
-            stream = await l0.run(provider, adapter=provider, guardrails=[guard], check_intervals={"guardrails": interval})
+            stream = await l0.run(
+                provider, adapter=provider, guardrails=[guard], check_intervals={"guardrails": interval}
+            )
             await stream.read()
             (fed,) = guard.fed
             assert "".join(delta for delta, _ in fed) == provider.text
@@ -64,7 +66,9 @@ def test_an_error_ends_the_attempt_before_its_text_is_delivered() -> None:
     async def main() -> None:
         provider = FakeProvider(TOKENS, texts=[("fine ", "so ", "far ", "BAD ", "more ")])
         guard = Recording(("BAD", violation()))
-        stream = await l0.run(provider, adapter=provider, guardrails=[guard], check_intervals={"guardrails": 1}, retry=FAST)
+        stream = await l0.run(
+            provider, adapter=provider, guardrails=[guard], check_intervals={"guardrails": 1}, retry=FAST
+        )
         seen = [event.text async for event in stream if event.is_token]
         assert "BAD " not in seen
         assert stream.state.content == provider.text
@@ -197,7 +201,12 @@ def test_a_judge_may_be_asynchronous_and_its_token_waits() -> None:
                 return judge
 
         stream = await l0.run(
-            provider, adapter=provider, guardrails=[Slow()], check_intervals={"guardrails": 1}, retry=FAST, on_token=seen.append
+            provider,
+            adapter=provider,
+            guardrails=[Slow()],
+            check_intervals={"guardrails": 1},
+            retry=FAST,
+            on_token=seen.append,
         )
         texts = [event.text async for event in stream if event.is_token]
         assert "BAD " not in texts

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import l0
 import pytest
 from l0_testing import FakeProvider, Mishap
 from l0_testing.virtual import run
-
-import l0
 
 TOKENS = ("a ", "b ", "c ", "d")
 ONCE = l0.Retry(max_retries=0)
@@ -21,7 +20,9 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def failing(provider: FakeProvider, timeout: l0.Timeout, **options: Any) -> tuple[BaseException, float, l0.Stream]:
+async def failing(
+    provider: FakeProvider, timeout: l0.Timeout, **options: Any
+) -> tuple[BaseException, float, l0.Stream]:
     start = now()
     stream = await l0.run(provider, adapter=provider, timeout=timeout, **{"retry": ONCE, **options})
     with pytest.raises(Exception) as caught:
@@ -113,7 +114,10 @@ def test_the_consumer_may_take_its_time(pace: float) -> None:
     async def main() -> None:
         provider = FakeProvider(TOKENS, pace=pace)
         stream = await l0.run(
-            provider, adapter=provider, timeout=l0.Timeout(initial_token=1000, inter_token=1000, total=10_000), retry=ONCE
+            provider,
+            adapter=provider,
+            timeout=l0.Timeout(initial_token=1000, inter_token=1000, total=10_000),
+            retry=ONCE,
         )
         async for _ in stream:
             await asyncio.sleep(30)
@@ -126,7 +130,9 @@ def test_total_counts_all_waiting_and_nothing_else() -> None:
     async def main() -> None:
         provider = FakeProvider("abcdefghij", pace=1.0)
         start = now()
-        stream = await l0.run(provider, adapter=provider, timeout=l0.Timeout(initial_token=None, inter_token=None, total=5500), retry=ONCE)
+        stream = await l0.run(
+            provider, adapter=provider, timeout=l0.Timeout(initial_token=None, inter_token=None, total=5500), retry=ONCE
+        )
         texts = []
         with pytest.raises(l0.TimeoutError) as caught:
             async for event in stream:
@@ -181,7 +187,10 @@ def test_a_deadline_or_a_fault_is_survived_at_every_token(kind: Any, at: int) ->
     async def main() -> None:
         provider = FakeProvider(TOKENS, [Mishap(kind, at), None, Mishap(kind, at)], pace=0.1)
         stream = await l0.run(
-            provider, adapter=provider, timeout=l0.Timeout(initial_token=2000, inter_token=1000), retry=l0.Retry(base_delay=0)
+            provider,
+            adapter=provider,
+            timeout=l0.Timeout(initial_token=2000, inter_token=1000),
+            retry=l0.Retry(base_delay=0),
         )
         texts = [event.text async for event in stream if event.is_token]
         assert "".join(map(str, texts)) == provider.text

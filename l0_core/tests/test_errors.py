@@ -1,4 +1,4 @@
-"""Of what kind an error is: by type, status and body, by its causes, and by its message only where nothing else speaks."""
+"""Of what kind an error is: by type, status and body, by its causes; by its message only where nothing else speaks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import ssl
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 import l0
+import pytest
 from l0 import ErrorCategory as C
 from l0 import ErrorCode
 
 
-def answer(status: int | None = None, code: str | None = None, kind: str | None = None, message: str = "x") -> Exception:
+def answer(
+    status: int | None = None, code: str | None = None, kind: str | None = None, message: str = "x"
+) -> Exception:
     """An error as an SDK makes it of an answer."""
     error = RuntimeError(message)
     if status is not None:
@@ -117,7 +118,9 @@ def test_a_circle_of_causes_ends() -> None:
 
 
 def test_an_error_says_where_the_stream_stood() -> None:
-    context = l0.ErrorContext(ErrorCode.ZERO_OUTPUT, checkpoint="abc", token_count=3, model_retry_count=1, fallback_index=1)
+    context = l0.ErrorContext(
+        ErrorCode.ZERO_OUTPUT, checkpoint="abc", token_count=3, model_retry_count=1, fallback_index=1
+    )
     error = l0.Error("nothing came", context)
     assert error.to_detailed_string() == "nothing came | Tokens: 3 | Retries: 1 | Fallback: 1 | Checkpoint: 3 chars"
     assert repr(error) == "Error(code='ZERO_OUTPUT', message='nothing came')"

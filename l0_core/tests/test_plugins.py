@@ -7,11 +7,11 @@ import types
 from importlib.metadata import EntryPoint
 from typing import Any
 
-import pytest
-
 import l0
-from l0_core import Failure, GuardrailRule, hookimpl
+import pytest
 from l0_core.plugins import GROUPS, Registry, bind
+
+from l0_core import Failure, GuardrailRule, hookimpl
 
 
 class Good:

@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import l0
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from l0 import Event, EventType
 from l0_testing import FakeProvider, Mishap
 from l0_testing.virtual import run
-
-import l0
-from l0 import Event, EventType
 
 TOKENS = ("The ", "quick ", "brown ", "fox")
 FAST = l0.Retry(base_delay=0)
@@ -374,6 +373,12 @@ def fragment(**fields: Any) -> Event:
     return Event(EventType.PROGRESS, data={"tool_call": fields})
 
 
+def part(
+    index: int | None, id: str | None = None, name: str | None = None, arguments: str | None = None
+) -> dict[str, Any]:
+    return {"index": index, "id": id, "name": name, "arguments": arguments}
+
+
 def test_a_tool_call_is_delivered_once_whole_and_at_the_end() -> None:
     attempts = 0
 
@@ -402,23 +407,26 @@ def test_a_tool_call_is_delivered_once_whole_and_at_the_end() -> None:
 @pytest.mark.parametrize(
     ("fragments", "expected"),
     [
-        ([{"index": 0, "id": "a", "name": "f", "arguments": "{}"}, {"index": 1, "id": "b", "name": "g", "arguments": '{"x":1}'}],
-         [("a", "f", "{}"), ("b", "g", '{"x":1}')]),
+        ([part(0, "a", "f", "{}"), part(1, "b", "g", '{"x":1}')], [("a", "f", "{}"), ("b", "g", '{"x":1}')]),
         # Every call under index 0: a new id begins a new call, and what follows belongs to it.
-        ([{"index": 0, "id": "a", "name": "f", "arguments": "{"}, {"index": 0, "id": None, "name": None, "arguments": "}"},
-          {"index": 0, "id": "b", "name": "g", "arguments": '{"x"'}, {"index": 0, "id": None, "name": None, "arguments": ":1}"}],
-         [("a", "f", "{}"), ("b", "g", '{"x":1}')]),
+        (
+            [part(0, "a", "f", "{"), part(0, arguments="}"), part(0, "b", "g", '{"x"'), part(0, arguments=":1}")],
+            [("a", "f", "{}"), ("b", "g", '{"x":1}')],
+        ),
         # No index, and then no id either.
-        ([{"id": "a", "name": "f", "arguments": '{"a"'}, {"arguments": ":1}"}, {"id": "b", "name": "g", "arguments": "{}"}],
-         [("a", "f", '{"a":1}'), ("b", "g", "{}")]),
+        (
+            [part(None, "a", "f", '{"a"'), part(None, arguments=":1}"), part(None, "b", "g", "{}")],
+            [("a", "f", '{"a":1}'), ("b", "g", "{}")],
+        ),
         # No arguments at all.
-        ([{"index": 0, "id": "a", "name": "f", "arguments": None}], [("a", "f", "{}")]),
+        ([part(0, "a", "f")], [("a", "f", "{}")]),
         # Interleaved.
-        ([{"index": 0, "id": "a", "name": "f", "arguments": "{"}, {"index": 1, "id": "b", "name": "g", "arguments": "{"},
-          {"index": 0, "arguments": "}"}, {"index": 1, "arguments": "}"}],
-         [("a", "f", "{}"), ("b", "g", "{}")]),
+        (
+            [part(0, "a", "f", "{"), part(1, "b", "g", "{"), part(0, arguments="}"), part(1, arguments="}")],
+            [("a", "f", "{}"), ("b", "g", "{}")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_fragments_belong_together_however_they_are_numbered(
     fragments: list[dict[str, Any]], expected: list[tuple[str, str, str]]
 ) -> None:

@@ -19,7 +19,7 @@ class OpenAIPlugin:
 
     @hookimpl
     def adapt(self, ctx: AttemptContext | None, source: object) -> Any:
-        kind = _openai_kind(type(source))
+        kind = _openai_kind(type(source))  # type: ignore[arg-type]  # every type is hashable
         if kind is None:
             return None
         if ctx is None:
@@ -39,7 +39,7 @@ class OpenAIPlugin:
 
 
 @lru_cache(maxsize=256)
-def _openai_kind(kind: type) -> str | None:
+def _openai_kind(kind: type[Any]) -> str | None:
     """Which of the SDK's classes a class is, or is derived from."""
     for base in kind.__mro__:
         if base.__module__.partition(".")[0] == "openai" and base.__name__ in _KINDS:

@@ -58,9 +58,9 @@ class ChatCompletionStream:
         choices = getattr(chunk, "choices", None)
         if choices and len(choices) == 1:
             (choice,) = choices
-            delta = getattr(choice, "delta", None)
-            # The common case first: a piece of the answer's text, and nothing else. What the SDK's model does not know
-            # (reasoning, for one) is in `model_extra`.
+            delta: Any = getattr(choice, "delta", None)
+            # The common case first: a piece of the answer's text, and nothing else. What the SDK's model does not
+            # know (reasoning, for one) is in `model_extra`.
             if (
                 type(content := getattr(delta, "content", None)) is str
                 and content
@@ -69,8 +69,8 @@ class ChatCompletionStream:
                 and not delta.refusal
                 and choice.finish_reason is None
                 and choice.index == self._primary
+                and self._finished.setdefault(self._primary) is None
             ):
-                self._finished[self._primary] = None
                 return Event(EventType.TOKEN, content)
         return self._decode_rest(chunk, choices or ())
 
@@ -92,7 +92,7 @@ class ChatCompletionStream:
                 self._finished[index] = reason
                 finished = True
         usage = _usage(chunk) if self.options.include_usage else None
-        if (finished or usage) and self._finished and all(self._finished.values()):
+        if (events or finished or usage) and self._finished and all(self._finished.values()):
             reason = self._finished.get(self._primary) or next(iter(self._finished.values()))
             events.append(Event(EventType.COMPLETE, usage=usage, data={"finish_reason": reason}))
         return events
@@ -159,7 +159,7 @@ def _usage(chunk: Any) -> dict[str, int] | None:
 
 
 class OpenAIAdapter:
-    """The documented adapter. The runtime reads chunks by `stream_adapter`; `wrap` gives the events of a stream by itself."""
+    """The documented adapter. The runtime reads chunks by `stream_adapter`; `wrap` yields a stream's events."""
 
     name = "openai"
 

@@ -7,11 +7,10 @@ import inspect
 from collections.abc import Coroutine
 from typing import Any
 
+import l0
 import openai
 import pytest
 from l0_testing import Fault, FaultServer, Script, ToolCall
-
-import l0
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 TEXT = "One, two, three, four, five."
@@ -121,9 +120,9 @@ def test_clients_and_streams_that_are_synchronous_are_refused_with_the_right_nam
                 ).read()
 
         asyncio.run(main())
-    with openai.AzureOpenAI(api_key="k", api_version="1", azure_endpoint="http://127.0.0.1:1") as azure:
-        with pytest.raises(TypeError, match="wrap AsyncAzureOpenAI instead"):
-            l0.wrap(azure)
+    azure = openai.AzureOpenAI(api_key="k", api_version="1", azure_endpoint="http://127.0.0.1:1")
+    with azure, pytest.raises(TypeError, match="wrap AsyncAzureOpenAI instead"):
+        l0.wrap(azure)
 
 
 def test_a_raw_stream(fault_server: FaultServer) -> None:
@@ -158,7 +157,9 @@ def test_tool_calls_over_the_wire(fault_server: FaultServer) -> None:
     run_with(fault_server, main)
 
 
-@pytest.mark.parametrize("script", [Script(TEXT, azure=True), Script(TEXT, framing="coalesced"), Script(TEXT, reasoning="hm")])
+@pytest.mark.parametrize(
+    "script", [Script(TEXT, azure=True), Script(TEXT, framing="coalesced"), Script(TEXT, reasoning="hm")]
+)
 def test_shapes_of_the_wire(fault_server: FaultServer, script: Script) -> None:
     fault_server.add("m", script)
 

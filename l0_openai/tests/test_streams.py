@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import l0
 import pytest
+from l0 import Event, EventType
 from openai.types.chat import ChatCompletionChunk
 
-import l0
-from l0 import Event, EventType
 from l0_openai import ChatCompletionStream, OpenAIAdapter, OpenAIAdapterOptions
 
 
@@ -56,6 +56,15 @@ def test_what_says_nothing_makes_no_event() -> None:
 
 def test_text_in_the_chunk_that_finishes() -> None:
     assert said(decode(text("a", finish_reason="stop"))) == [("token", "a", 0), ("complete", None, 0)]
+
+
+def test_text_after_the_finish_reason_takes_the_proof_back_and_gives_it_again() -> None:
+    assert said(decode(text("a"), FINISH, text("b"))) == [
+        ("token", "a", 0),
+        ("complete", None, 0),
+        ("token", "b", 0),
+        ("complete", None, 0),
+    ]
 
 
 def test_azure_sends_chunks_without_choices_and_choices_without_delta() -> None:
@@ -127,7 +136,11 @@ def test_tool_calls_come_as_fragments() -> None:
 
 def test_content_in_parts() -> None:
     parts = SimpleNamespace(
-        choices=[SimpleNamespace(index="0", finish_reason=None, delta=SimpleNamespace(content=[{"type": "text", "text": "a"}]))]
+        choices=[
+            SimpleNamespace(
+                index="0", finish_reason=None, delta=SimpleNamespace(content=[{"type": "text", "text": "a"}])
+            )
+        ]
     )
     assert said(decode(parts)) == [("token", "a", 0)]
 
@@ -145,7 +158,9 @@ class Source:
 
 def read(*chunks: Any, **options: Any) -> l0.Stream:
     async def main() -> l0.Stream:
-        stream = await l0.run(lambda: Source(*chunks), **{"adapter": "openai", "retry": l0.Retry(max_retries=0), **options})
+        stream = await l0.run(
+            lambda: Source(*chunks), **{"adapter": "openai", "retry": l0.Retry(max_retries=0), **options}
+        )
         await stream.read()
         return stream
 
@@ -170,7 +185,10 @@ def test_the_answer_is_proved_only_when_every_choice_has_finished() -> None:
     with pytest.raises(l0.Truncated):
         read(text("a"), FINISH, chunk({"index": 1, "delta": {"content": "b"}}))
     stream = read(
-        text("a"), FINISH, chunk({"index": 1, "delta": {"content": "b"}}), chunk({"index": 1, "delta": {}, "finish_reason": "stop"})
+        text("a"),
+        FINISH,
+        chunk({"index": 1, "delta": {"content": "b"}}),
+        chunk({"index": 1, "delta": {}, "finish_reason": "stop"}),
     )
     assert (stream.state.content, stream.state.choices) == ("a", {1: "b"})
 

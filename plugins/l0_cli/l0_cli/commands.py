@@ -45,7 +45,7 @@ def _load(points: tuple[EntryPoint, ...]) -> Any:
         if not callable(target):
             raise TypeError(f"{point.value} is neither a typer app nor a function")
         return _command(point.name, target)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is told and breaks nothing else
+    except (Exception, SystemExit) as error:
         return _broken(point, f"{_origin(point)}: {type(error).__name__}: {error}")
 
 

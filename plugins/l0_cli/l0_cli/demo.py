@@ -295,7 +295,9 @@ async def _receive(
     import openai
 
     started = time.monotonic()
-    sdk = openai.AsyncOpenAI(base_url=story.endpoint, api_key=api_key)
+    # A proxy from the environment would be asked for the loopback address too.
+    transport = openai.DefaultAsyncHttpxClient(trust_env=not story.scripted)
+    sdk = openai.AsyncOpenAI(base_url=story.endpoint, api_key=api_key, http_client=transport)
     async with l0.wrap(sdk, on_error=story.on_error, on_event=story.on_event, **options) as client:
         story.begin()
         messages = [{"role": "user", "content": prompt}]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +12,6 @@ __all__ = [
     "IncrementalJsonState",
     "JsonAnalysis",
     "Reader",
-    "Structure",
     "analyze_json_structure",
     "looks_like_json",
     "update_json_state_incremental",
@@ -32,12 +31,11 @@ _STRING_REST = re.compile(_REST, re.DOTALL)
 _MARK = re.compile(rf'"{_REST}|[{{}}\[\]]|,(?=\s*(?:,|\Z))', re.DOTALL)
 _NOT_BLANK = re.compile(r"\S")
 _NOT_BETWEEN_VALUES = re.compile(r"[^\s,]")
-_CLOSER = {"{": "}", "[": "]"}
 
 
 @dataclass(slots=True)
 class IncrementalJsonState:
-    """What has been counted of a text so far. Brackets inside strings do not count."""
+    """The structure of a text so far. Brackets inside strings do not count."""
 
     open_braces: int = 0
     close_braces: int = 0
@@ -46,66 +44,33 @@ class IncrementalJsonState:
     in_string: bool = False
     escape_next: bool = False
     processed_length: int = 0
-
-
-def update_json_state_incremental(state: IncrementalJsonState, delta: str) -> IncrementalJsonState:
-    """Count on with the next piece of the text. Returns the same `state`."""
-    for _ in _marks(state, delta):
-        pass
-    state.processed_length += len(delta)
-    return state
-
-
-def _marks(state: IncrementalJsonState, text: str, start: int = 0) -> Iterator[tuple[int, str]]:
-    """The brackets outside of strings, and the commas that may be doubled, with their offsets. Counts in `state`."""
-    if state.in_string and text:
-        rest = _STRING_REST.match(text, start + state.escape_next)
-        assert rest is not None
-        start = rest.end()
-        state.in_string, state.escape_next = not rest[1], not rest[1] and start < len(text)
-        if state.in_string:
-            return
-    for match in _MARK.finditer(text, start):
-        at = match.start()
-        char = text[at]
-        if char == '"':
-            if not match[1]:
-                state.in_string, state.escape_next = True, match.end() < len(text)
-                return
-            continue
-        if char == "{":
-            state.open_braces += 1
-        elif char == "}":
-            state.close_braces += 1
-        elif char == "[":
-            state.open_brackets += 1
-        elif char == "]":
-            state.close_brackets += 1
-        yield at, char
-
-
-class Structure:
-    """The structure of JSON so far: what is counted, and which brackets are open."""
-
-    __slots__ = ("_after_comma", "_beyond", "_due", "mismatched", "state")
-
-    def __init__(self) -> None:
-        self.state = IncrementalJsonState()
-        self.mismatched = False
-        self._due: list[str] = []
-        self._beyond = 0
-        self._after_comma = False
+    _due: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    _beyond: int = field(default=0, init=False, repr=False, compare=False)
+    _after_comma: bool = field(default=False, init=False, repr=False, compare=False)
+    _mismatched: bool = field(default=False, init=False, repr=False, compare=False)
 
     @property
     def is_open(self) -> bool:
         """Whether the text so far ends inside a value."""
-        return bool(self._due) or self.state.in_string
+        return bool(self._due) or self.in_string
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every bracket and string so far is closed by its like."""
+        return not (self._mismatched or self.is_open)
 
     def scan(self, text: str, start: int = 0) -> tuple[int, str]:
         """Follow `text` to the end of a root value, to a fault, or to its own end.
 
         Returns the offset behind the last character that was read, and what is wrong with that one, if anything is.
         """
+        if self.in_string:
+            rest = _STRING_REST.match(text, start + self.escape_next)
+            assert rest is not None
+            start = rest.end()
+            self.in_string, self.escape_next = not rest[1], not rest[1] and start < len(text)
+            if self.in_string:
+                return len(text), ""
         if self._after_comma:
             found = _NOT_BLANK.search(text, start)
             if found is None:
@@ -113,50 +78,77 @@ class Structure:
             self._after_comma = False
             if found[0] == ",":
                 return found.end(), DOUBLED_COMMA
-        for at, char in _marks(self.state, text, start):
-            if char == ",":
+        due = self._due
+        for mark in _MARK.finditer(text, start):
+            at = mark.start()
+            char = text[at]
+            if char == '"':
+                if not mark[1]:
+                    self.in_string, self.escape_next = True, mark.end() < len(text)
+                    break
+            elif char == "{":
+                self.open_braces += 1
+                self._open("}")
+            elif char == "[":
+                self.open_brackets += 1
+                self._open("]")
+            elif char == ",":
                 found = _NOT_BLANK.search(text, at + 1)
                 if found is not None:
                     return found.end(), DOUBLED_COMMA
                 self._after_comma = True
-            elif char in _CLOSER:
-                if len(self._due) < MAX_DEPTH:
-                    self._due.append(_CLOSER[char])
-                else:
-                    self._beyond += 1
-            elif self._beyond:
-                self._beyond -= 1
-            elif self._due and self._due[-1] == char:
-                self._due.pop()
-                if not self._due:
-                    return at + 1, ""
             else:
-                self.mismatched = True
-                return at + 1, self._mismatch(char)
+                if char == "}":
+                    self.close_braces += 1
+                else:
+                    self.close_brackets += 1
+                if self._beyond:
+                    self._beyond -= 1
+                elif due and due[-1] == char:
+                    due.pop()
+                    if not due:
+                        return at + 1, ""
+                else:
+                    self._mismatched = True
+                    return at + 1, self._mismatch(char)
         return len(text), ""
 
-    def _mismatch(self, closer: str) -> str:
-        state = self.state
-        if closer == "}":
-            kind, opened, closed = "brace", state.open_braces, state.close_braces
+    def _open(self, closer: str) -> None:
+        if len(self._due) < MAX_DEPTH:
+            self._due.append(closer)
         else:
-            kind, opened, closed = "bracket", state.open_brackets, state.close_brackets
+            self._beyond += 1
+
+    def _mismatch(self, closer: str) -> str:
+        if closer == "}":
+            kind, opened, closed = "brace", self.open_braces, self.close_braces
+        else:
+            kind, opened, closed = "bracket", self.open_brackets, self.close_brackets
         if closed > opened or not self._due:
             return f"Too many closing {kind}s: {closed} close vs {opened} open"
         return f"Mismatched closing {kind}: {closer!r} where {self._due[-1]!r} is due"
 
     def missing(self) -> list[str]:
         """What is missing if the text ends here."""
-        state, missing = self.state, []
-        if state.in_string:
+        missing = []
+        if self.in_string:
             missing.append("Unclosed string detected")
         for kind, opened, closed in (
-            ("braces", state.open_braces, state.close_braces),
-            ("brackets", state.open_brackets, state.close_brackets),
+            ("braces", self.open_braces, self.close_braces),
+            ("brackets", self.open_brackets, self.close_brackets),
         ):
             if opened > closed:
                 missing.append(f"Missing closing {kind}: {opened} open vs {closed} close")
         return missing
+
+
+def update_json_state_incremental(state: IncrementalJsonState, delta: str) -> IncrementalJsonState:
+    """Go on with the next piece of the text. Returns the same `state`."""
+    at = 0
+    while at < len(delta):
+        at, _ = state.scan(delta, at)
+    state.processed_length += len(delta)
+    return state
 
 
 class Fault(NamedTuple):
@@ -173,10 +165,10 @@ class Reader:
     values in a row are read on, but with a closing fence or with prose it stops for good.
     """
 
-    __slots__ = ("_begun", "_head", "_over", "_structure")
+    __slots__ = ("_begun", "_head", "_over", "_state")
 
     def __init__(self) -> None:
-        self._structure = Structure()
+        self._state = IncrementalJsonState()
         self._head = ""
         self._begun = self._over = False
 
@@ -184,12 +176,12 @@ class Reader:
         """Read on. The first fault is the only one: what follows it cannot be judged."""
         if self._over:
             return ()
-        structure = self._structure
-        offset = structure.state.processed_length
-        structure.state.processed_length += len(delta)
+        state = self._state
+        offset = state.processed_length
+        state.processed_length += len(delta)
         at = 0 if self._begun else self._begin(delta)
         while at < len(delta):
-            if not structure.is_open:
+            if not state.is_open:
                 found = _NOT_BETWEEN_VALUES.search(delta, at)
                 if found is None:
                     break
@@ -197,7 +189,7 @@ class Reader:
                     self._over = True
                     break
                 at = found.start()
-            at, fault = structure.scan(delta, at)
+            at, fault = state.scan(delta, at)
             if fault:
                 self._over = True
                 return (Fault(fault, offset + at - 1),)
@@ -208,8 +200,7 @@ class Reader:
         if self._over:
             return ()
         self._over = True
-        length = self._structure.state.processed_length
-        return [Fault(message, length) for message in self._structure.missing()]
+        return [Fault(message, self._state.processed_length) for message in self._state.missing()]
 
     def _begin(self, delta: str) -> int:
         """Where in `delta` the JSON begins; the length of `delta` if it does not."""
@@ -245,18 +236,17 @@ class JsonAnalysis:
 
 def analyze_json_structure(content: str) -> JsonAnalysis:
     """Analyse a whole text as JSON, whatever it begins with."""
-    structure, first, at = Structure(), "", 0
+    state, first, at = IncrementalJsonState(), "", 0
     while at < len(content):
-        at, fault = structure.scan(content, at)
+        at, fault = state.scan(content, at)
         first = first or fault
-    state = structure.state
     return JsonAnalysis(
-        is_balanced=not (structure.mismatched or structure.is_open),
+        is_balanced=state.is_balanced,
         open_braces=state.open_braces,
         close_braces=state.close_braces,
         open_brackets=state.open_brackets,
         close_brackets=state.close_brackets,
         in_string=state.in_string,
         unclosed_string=state.in_string,
-        issues=[first] if first else structure.missing(),
+        issues=[first] if first else state.missing(),
     )

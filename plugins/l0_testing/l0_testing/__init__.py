@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from l0_testing.faults import FAULTS as FAULTS
     from l0_testing.faults import FaultKind as FaultKind
     from l0_testing.leaks import LeakCheck as LeakCheck
+    from l0_testing.provider import FakeProvider as FakeProvider
+    from l0_testing.provider import Mishap as Mishap
     from l0_testing.scripts import Fault as Fault
     from l0_testing.scripts import Script as Script
     from l0_testing.scripts import ToolCall as ToolCall
     from l0_testing.scripts import load_scripts as load_scripts
     from l0_testing.scripts import split_tokens as split_tokens
     from l0_testing.server import FaultServer as FaultServer
-    from l0_testing.provider import FakeProvider as FakeProvider
-    from l0_testing.provider import Mishap as Mishap
     from l0_testing.server import closed_port as closed_port
     from l0_testing.virtual import VirtualDeadlock as VirtualDeadlock
     from l0_testing.virtual import VirtualLimit as VirtualLimit

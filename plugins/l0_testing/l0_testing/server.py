@@ -114,7 +114,7 @@ class FaultServer:
 
     async def idle(
         self,
-        timeout: float = 1.0,  # noqa: ASYNC109 - the signature of wait_idle
+        timeout: float = 1.0,
         *,
         connections: bool = False,
     ) -> float:

@@ -19,11 +19,11 @@ THREAD_GRACE = 0.2
 deadlock."""
 
 
-class VirtualDeadlock(RuntimeError):  # noqa: N818 - named for what it is
+class VirtualDeadlock(RuntimeError):
     """Nothing is ready, no timer is set, and no thread is at work: the loop would wait for ever."""
 
 
-class VirtualLimit(TimeoutError):  # noqa: N818 - named for what it is
+class VirtualLimit(TimeoutError):
     """The virtual time limit of a run was reached."""
 
 

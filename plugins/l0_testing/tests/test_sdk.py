@@ -102,7 +102,7 @@ async def consume(server: FaultServer, model: str, *, patience: float = 30, **mo
                             for call in choice.delta.tool_calls or ():
                                 call_id = choice.index, call.index
                                 seen.tools[call_id] = seen.tools.get(call_id, "") + call.function.arguments
-        except Exception as error:  # noqa: BLE001 - its type is what is tested
+        except Exception as error:
             seen.error = error
     await server.idle(connections=True)
     return seen
