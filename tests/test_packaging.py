@@ -1,8 +1,9 @@
-"""Each distribution stands by itself: it names what it needs, and passes its tests from a copy, in an empty environment."""
+"""Each distribution stands by itself: it names what it needs, and passes its tests from a copy in an empty place."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import re
 import shutil
@@ -16,9 +17,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MEMBERS = sorted(
-    path.parent for path in [*ROOT.glob("l0_*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml")]
-)
+MEMBERS = sorted(path.parent for path in [*ROOT.glob("l0_*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml")])
 NAMES = [member.name for member in MEMBERS]
 
 
@@ -69,7 +68,8 @@ def test_the_rules_of_the_house(member: Path) -> None:
     """The kernel imports no plugin and no SDK; a plugin imports the kernel's public names, and what it declares."""
     metadata = project(member)["project"]
     extras = metadata.get("optional-dependencies", {}).values()
-    declared = {requirement_name(r).replace("-", "_") for r in [*metadata["dependencies"], *sum(extras, [])]}
+    required = itertools.chain(metadata["dependencies"], *extras)
+    declared = {requirement_name(requirement).replace("-", "_") for requirement in required}
     for path in (member / member.name).rglob("*.py"):
         for module, names in imports(path):
             top = module.partition(".")[0]
@@ -124,17 +124,25 @@ def alone(member: Path, wheels: Path, where: Path, *requirements: str) -> None:
          *requirements],
         check=True, cwd=where,
     )  # fmt: skip
-    shutil.copytree(member / "tests", where / "tests")
-    settings = ["-p", "no:cacheprovider", "-W", "error", "--import-mode=importlib", "-q", "-o", "timeout=120"]
+    shutil.copytree(member / "tests", where / "copy" / "tests")
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(member / name, where / "copy" / name)
+    settings = ["-p", "no:cacheprovider", "-W", "error", "--import-mode=importlib", "-q", "--timeout=120"]
     environ = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
-        [str(python), "-m", "pytest", *settings, "tests"], cwd=where, env=environ, text=True, capture_output=True
+        [str(environment / "bin" / "pytest"), *settings, "tests"],
+        cwd=where / "copy",
+        env=environ,
+        text=True,
+        capture_output=True,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("member", [m for m in MEMBERS if m.name != "l0_openai"], ids=[n for n in NAMES if n != "l0_openai"])
+@pytest.mark.parametrize(
+    "member", [m for m in MEMBERS if m.name != "l0_openai"], ids=[n for n in NAMES if n != "l0_openai"]
+)
 def test_a_distribution_passes_its_tests_alone(member: Path, wheels: Path, tmp_path: Path) -> None:
     alone(member, wheels, tmp_path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from l0_core.adapters import AdaptedEvent, Reading, read, unwrap
@@ -124,12 +124,13 @@ class Attempt:
     async def open(self, source: Source, adapter: Any) -> None:
         """Call the factory and find out how to read what it returns."""
         made = source.make(self)
-        if isinstance(made, Awaitable):
+        if hasattr(made, "__await__"):
             made = await made
         self.made = made
-        for bound in self._session.settings.plugins if adapter is None else ():
-            if "adapt" in bound.hooks:
-                adapter = adapter or bound.hooks["adapt"](self, made)
+        plugins = self._session.settings.plugins
+        if plugins and adapter is None:
+            answers = (bound.hooks["adapt"](self, made) for bound in plugins if "adapt" in bound.hooks)
+            adapter = next((answer for answer in answers if answer is not None), None)
         self.reading = read(self, made, adapter)
 
     def decoded(self, chunk: Any) -> Iterable[Event]:
@@ -188,7 +189,7 @@ async def _close(*sources: Any) -> None:
             continue
         try:
             closing = close()
-            if isinstance(closing, Awaitable):
+            if hasattr(closing, "__await__"):
                 await closing
         except Exception as error:
             failure = error

@@ -30,13 +30,11 @@ class Guardrail:
         self.name, self.open, self.on_error = name, open, on_error
 
 
-def resolve_guardrails(given: Iterable[object] | None) -> tuple[Guardrail, ...]:
+def resolve_guardrails(given: Iterable[object]) -> tuple[Guardrail, ...]:
     """The guardrails that a caller means: rules, plugin objects or classes, and names of installed ones.
 
     Raises PluginError for a name that is not installed, and TypeError for anything else.
     """
-    if given is None:
-        return ()
     if isinstance(given, str | GuardrailRule):
         given = [given]
     elif not isinstance(given, Iterable):

@@ -243,10 +243,8 @@ class CheckIntervals:
                 raise ValueError(f"CheckIntervals.{name} is {getattr(self, name)!r}; it must be 1 or more tokens")
 
     @classmethod
-    def of(cls, given: CheckIntervals | Mapping[str, int] | None) -> CheckIntervals:
+    def of(cls, given: CheckIntervals | Mapping[str, int]) -> CheckIntervals:
         """Take the object, or the older form as a mapping."""
-        if given is None:
-            return DEFAULT_CHECK_INTERVALS
         return given if isinstance(given, cls) else cls(**dict(given))  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +110,7 @@ class Session:
             if watch.stopped:
                 return
             watch.start(settings.limits.max_duration)
+            simple = not settings.guardrails and self.raw is None and self.observers is None
             while True:
                 attempt = self._next_attempt()
                 error = None
@@ -118,7 +119,8 @@ class Session:
                     await attempt.open(self._sources[attempt.source], settings.adapter)
                     reading = attempt.reading
                     iterator = reading.iterator  # type: ignore[union-attr]
-                    self._opened(attempt)
+                    if not simple:
+                        self._opened(attempt)
                     # Until the text flows past every gate, each event is looked at closely.
                     async for chunk in iterator:
                         if not watch.noted:
@@ -206,8 +208,7 @@ class Session:
                         error = watch.settle(raised)
                 if error is not None and not isinstance(error, Exception | Aborted):
                     raise error  # The user's cancellation, or the end of the process.
-                held = await self._close(attempt)
-                if held is not None:
+                if (closing := self._closing(attempt)) is not None and (held := await self._close(closing)) is not None:
                     raise held
                 if watch.stopped or isinstance(error, Aborted):
                     return
@@ -233,8 +234,8 @@ class Session:
                     raise error
         finally:
             try:
-                if attempt is not None:
-                    held = await self._close(attempt)
+                if attempt is not None and (closing := self._closing(attempt)) is not None:
+                    held = await self._close(closing)
                     if held is not None:
                         raise held
             finally:
@@ -245,7 +246,9 @@ class Session:
                 finally:
                     # A raised exception keeps this frame, and must not keep the stream through it.
                     del watch, state, attempt, iterator, decode, take, error, settings
-                    self = reading = chunk = decoded = event = admitted = pending = held = reason = last = None  # type: ignore
+                    self = reading = chunk = decoded = event = admitted = pending = held = closing = reason = last = (
+                        None  # type: ignore
+                    )
 
     # Opening.
 
@@ -309,13 +312,15 @@ class Session:
         # What the restart never said again is withdrawn.
         return self.delivery.shut(attempt, *TEXT) if attempt.gates else ()
 
-    async def _close(self, attempt: Attempt) -> BaseException | None:
-        """Close the source, whatever happens meanwhile. Returns a cancellation that arrived."""
+    def _closing(self, attempt: Attempt) -> Coroutine[Any, Any, None] | None:
+        """What closes the source, if it is not closed."""
         closing = attempt.closing()
         if closing is None and self._background is not None and not self._background.done():
-            closing = _ended(self._background)  # abort() has begun it.
-        if closing is None:
-            return None
+            return _ended(self._background)  # abort() has begun it.
+        return closing
+
+    async def _close(self, closing: Coroutine[Any, Any, None]) -> BaseException | None:
+        """Close the source, whatever happens meanwhile. Returns a cancellation that arrived."""
         watch = self.watch
         watch.shielded = True
         try:

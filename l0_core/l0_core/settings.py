@@ -49,6 +49,8 @@ OPTIONS = CALLBACKS | {
 }
 """What `run()` and `wrap()` take, besides sources."""
 
+NO_CONTEXT: Mapping[str, Any] = MappingProxyType({})
+
 ON_INTERRUPT = ("verify", "reset", "fail")
 
 
@@ -83,8 +85,8 @@ class Settings:
         limits: Limits = NO_LIMITS,
         intervals: CheckIntervals = DEFAULT_CHECK_INTERVALS,
         adapter: Any = None,
-        context: Mapping[str, Any] = MappingProxyType({}),
-        callbacks: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+        context: Mapping[str, Any] = NO_CONTEXT,
+        callbacks: Mapping[str, Callable[..., Any]] = NO_CONTEXT,
         buffer_tool_calls: bool = False,
         on_interrupt: str = "verify",
         keep_raw: bool = False,
@@ -114,26 +116,29 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     if not given.keys() <= OPTIONS:
         raise TypeError(_unknown(min(given.keys() - OPTIONS)))
     take = given.get
-    for name, kind in (("retry", Retry), ("timeout", Timeout), ("limits", Limits)):
-        if name in given and not isinstance(given[name], kind):
-            raise TypeError(f"{name} must be a {kind.__name__}, not {given[name]!r}")
+    retry, timeout, limits = take("retry"), take("timeout"), take("limits")
+    for name, value, kind in (("retry", retry, Retry), ("timeout", timeout, Timeout), ("limits", limits, Limits)):
+        if value is not None and type(value) is not kind and not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
     on_interrupt = take("on_interrupt", "verify")
     if on_interrupt not in ON_INTERRUPT:
         raise ValueError(f"on_interrupt is {on_interrupt!r}; it must be one of {', '.join(map(repr, ON_INTERRUPT))}")
     plugins = bind_all(given["plugins"]) if "plugins" in given else ()
-    guardrails = resolve_guardrails(take("guardrails"))
+    guardrails = resolve_guardrails(given["guardrails"]) if "guardrails" in given else ()
     if plugins:
         guardrails += tuple(Guardrail(bound.name, bound.hooks["check"]) for bound in plugins if "check" in bound.hooks)
     return Settings(
-        take("retry") or (default_retry() if default_retry else _DEFAULT.retry),
+        retry or (default_retry() if default_retry else _DEFAULT.retry),
         guardrails=guardrails,
         plugins=plugins,
-        timeout=take("timeout"),
-        limits=take("limits", NO_LIMITS),
-        intervals=CheckIntervals.of(take("check_intervals")),
+        timeout=timeout,
+        limits=limits or NO_LIMITS,
+        intervals=CheckIntervals.of(given["check_intervals"])
+        if "check_intervals" in given
+        else DEFAULT_CHECK_INTERVALS,
         adapter=take("adapter"),
-        context=dict(take("context") or take("meta") or ()),
-        callbacks=_callbacks(given) if "callbacks" in given or not CALLBACKS.isdisjoint(given) else {},
+        context=MappingProxyType(dict(context)) if (context := take("context") or take("meta")) else NO_CONTEXT,
+        callbacks=_callbacks(given) if "callbacks" in given or not CALLBACKS.isdisjoint(given) else NO_CONTEXT,
         buffer_tool_calls=bool(take("buffer_tool_calls")),
         on_interrupt=on_interrupt,
         keep_raw=bool(take("keep_raw")),

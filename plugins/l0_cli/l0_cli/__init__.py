@@ -74,6 +74,8 @@ def _demo(
     else:
         if model is None:
             raise CommandError("--base-url needs a --model to ask there")
+        if not base_url.startswith(("http://", "https://")):
+            raise CommandError(f"--base-url is {base_url!r}; it must be like http://127.0.0.1:8000/v1")
         demo.require("openai", "l0_openai")
         story = demo.Story()
         key = os.environ.get("OPENAI_API_KEY") or "none"

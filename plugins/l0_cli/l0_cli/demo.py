@@ -214,8 +214,16 @@ def describe(error: BaseException) -> str:
         named = f"{status} {responses.get(status, '')}".strip()
         return one_line(f"{named}, wait {wait} s" if wait else named)
     if l0.categorize_error(error) is l0.ErrorCategory.NETWORK:
-        return "the connection broke"
+        return "no connection" if _never_connected(error) else "the connection broke"
     return one_line(str(error) or type(error).__name__)
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    while error is not None:
+        if type(error).__name__ in ("ConnectError", "ConnectionRefusedError"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def name_of(error: BaseException) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from typing import Any
 
+import openai
 import pytest
 from l0_cli import demo, main
 from l0_cli.demo import Proof, Story
-from l0_testing import Fault, FaultServer, Script
+from l0_testing import Fault, FaultServer, Script, closed_port
 
 PROOF = Proof(True, "ab", "ab", 2, 2, 0, 6, 6, 0, 0)
 
@@ -99,9 +101,21 @@ def test_an_endpoint_that_refuses_is_told_with_its_reason(
     assert "401 Unauthorized" in shown
     assert "AuthenticationError, gave up" in shown
     assert "failed at attempt 1, with 0 characters delivered" in shown
-    assert "Incorrect API key provided" in shown
+    assert "Incorrect API key provided" in " ".join(shown.split())
     assert ask(fault_server, "--json") == 1
     assert json.loads(capsys.readouterr().out)["attempts"][0]["state"] == "failed"
+
+
+def test_a_connection_that_is_never_made_is_told_from_one_that_breaks() -> None:
+    async def ask(url: str) -> BaseException:
+        async with openai.AsyncOpenAI(base_url=url, api_key="key", max_retries=0) as client:
+            with pytest.raises(openai.APIConnectionError) as raised:
+                await client.models.list()
+            return raised.value
+
+    with closed_port() as url:
+        assert demo.describe(asyncio.run(ask(url))) == "no connection"
+    assert demo.describe(ConnectionResetError()) == "the connection broke"
 
 
 @pytest.mark.parametrize("module", ["openai", "l0_openai", "l0_testing"])
@@ -122,6 +136,7 @@ def test_a_missing_package_is_named_with_what_installs_it(
         (["--model", "m"], "give its --base-url too"),
         (["--prompt", "p"], "give its --base-url too"),
         (["--base-url", "http://127.0.0.1:9/v1"], "needs a --model"),
+        (["--base-url", "nonsense", "--model", "m"], "it must be like http://"),
         (["--speed", "9"], "No such option"),
     ],
 )

@@ -1,0 +1,65 @@
+"""What the READMEs show works as it stands there: their Python is run, with a provider on loopback."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import l0
+import pytest
+from l0_testing import FaultServer, Script
+
+ROOT = Path(__file__).parents[1]
+FILES = ["README.md", "l0_core/README.md", "l0_openai/README.md"]
+BLOCKS = [
+    pytest.param(block, id=f"{name}:{number}")
+    for name in FILES
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL))
+]
+
+
+async def open_stream() -> Any:
+    for word in ("Hello ", "there"):
+        yield l0.Event(l0.EventType.TOKEN, word)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_block_runs(block: str, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    import openai
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", fault_server.base_url)
+    fault_server.add("gpt-4o", Script('{"hello": "there"}'))
+    names: dict[str, Any] = {
+        "l0": l0,
+        "AsyncOpenAI": openai.AsyncOpenAI,
+        "url": fault_server.base_url,
+        "messages": [{"role": "user", "content": "hi"}],
+        "open_stream": open_stream,
+        "client": None,
+    }
+
+    async def main() -> None:
+        async with openai.AsyncOpenAI() as client:
+            names["client"] = client
+            code = compile(block, "README", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            result = eval(code, names)
+            if asyncio.iscoroutine(result):
+                await result
+            if names["client"] is not client:
+                await names["client"].close()
+
+    asyncio.run(main())
+    stream = names.get("stream")
+    if stream is not None:
+        assert stream.state.outcome == "complete"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_links_lead_somewhere(name: str) -> None:
+    path = ROOT / name
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
