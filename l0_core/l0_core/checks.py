@@ -129,7 +129,7 @@ def _violations(answer: Any) -> Iterable[GuardrailViolation]:
         return ()
     if isinstance(answer, GuardrailViolation):
         return (answer,)
-    if inspect.isawaitable(answer):
+    if hasattr(answer, "__await__"):
         raise TypeError("this guardrail is asynchronous: it can judge a stream, and not a state by itself")
     return answer  # type: ignore[no-any-return]
 
@@ -174,11 +174,10 @@ class Checks:
                 answer = judge(delta, final)
                 if answer is None:
                     continue
-                if inspect.isawaitable(answer):
+                if hasattr(answer, "__await__"):
                     waiting = [*(waiting or ()), (guardrail, answer)]
                     continue
-                found = _violations(answer)
-                for violation in found:
+                for violation in _violations(answer):
                     worst = self._record(violation, worst)
             except BaseException as error:
                 worst = self._broken(entry, error, worst)

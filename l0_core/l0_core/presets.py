@@ -32,6 +32,8 @@ def rule(name: str, *args: Any, **options: Any) -> GuardrailRule:
     plugin = bound.plugin
     if args or options:
         kind = type(plugin)
+        if not hasattr(kind, "Options"):
+            raise TypeError(f"the guardrail {name!r} of {bound.origin} takes no options")
         plugin = kind(kind.Options(*args, **options))  # type: ignore[attr-defined, call-arg]
     return rule_of(plugin, name)
 

@@ -245,10 +245,8 @@ class Session:
                         await finish(self.observers.finished(), CLOSE_BOUND)
                 finally:
                     # A raised exception keeps this frame, and must not keep the stream through it.
-                    del watch, state, attempt, iterator, decode, take, error, settings
-                    self = reading = chunk = decoded = event = admitted = pending = held = closing = reason = last = (
-                        None  # type: ignore
-                    )
+                    del watch, settings, state, attempt, iterator, decode, take, error
+                    self = None  # type: ignore[assignment]
 
     # Opening.
 
