@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from l0_core.adapters import AdaptedEvent, Reading, read, unwrap
@@ -33,6 +33,17 @@ class Source:
         self._made = given
         self.once = not callable(given) or (hasattr(given, "__aiter__") and not isinstance(given, type))
         self._takes_attempt = not self.once and _takes_an_argument(given)
+
+    @property
+    def provider(self) -> Hashable:
+        """Whom a retry burdens: what the factory says (`provider`), or all streams of the same factory's code."""
+        factory = self._made
+        for name in ("provider", "__code__"):
+            said: Hashable = getattr(factory, name, None)
+            if said is not None:
+                return said
+        kind: Hashable = type(factory)
+        return kind
 
     def make(self, attempt: Attempt) -> Any:
         if self.once:

@@ -118,8 +118,25 @@ class WrappedClient:
         call: Callable[..., Any] = _at(self._client, path)
         if not self._adapter.streams(path, kwargs):
             return call(*args, **kwargs)
-        call = _at(self._for_streams, path)
-        return _opened(Stream(Session((lambda: call(*args, **kwargs), *self._fallbacks), self._settings)))
+        create = _Call(self, path, args, kwargs)
+        return _opened(Stream(Session((create, *self._fallbacks), self._settings)))
+
+
+class _Call:
+    """One call of a wrapped client, as the factory of its stream."""
+
+    __slots__ = ("_args", "_client", "_kwargs", "_path")
+
+    def __init__(self, client: WrappedClient, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._client, self._path, self._args, self._kwargs = client, path, args, kwargs
+
+    @property
+    def provider(self) -> str:
+        """Whose budget a retry takes from: all clients of the same address share it."""
+        return str(getattr(self._client.unwrapped, "base_url", None) or type(self._client.unwrapped))
+
+    def __call__(self) -> Any:
+        return _at(self._client._for_streams, self._path)(*self._args, **self._kwargs)
 
 
 async def _opened(stream: Stream) -> Stream:

@@ -109,10 +109,12 @@ class Observers:
         if self.tokens_per_run and len(self._session.state._tokens) - self._sunk >= self.tokens_per_run:
             self.flush()
 
-    def attempt_opened(self, attempt: Attempt) -> None:
-        assert attempt.reading is not None
+    def attempt_begins(self, attempt: Attempt) -> None:
         self._call("on_start", attempt.number, attempt.number > 1, attempt.source > 0)
         self._emit(E.ATTEMPT_START, attempt=attempt.number, isRetry=attempt.number > 1, isFallback=attempt.source > 0)
+
+    def attempt_opened(self, attempt: Attempt) -> None:
+        assert attempt.reading is not None
         self._emit(E.ADAPTER_DETECTED, adapterId=attempt.reading.adapter.name)
         self._emit(E.STREAM_READY)
 

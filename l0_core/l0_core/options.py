@@ -124,6 +124,8 @@ class Retry:
     calculate_delay: Callable[..., float] | None = None
     max_attempts: int | None = field(default=None, repr=False)
     """An older name of `attempts`."""
+    max_retry_after: float = 60.0
+    """The longest wait that a server may ask for, in seconds; a longer one is as good as a refusal."""
 
     def __post_init__(self) -> None:
         if self.attempts is None:

@@ -34,7 +34,7 @@ def rule(name: str, *args: Any, **options: Any) -> GuardrailRule:
         kind = type(plugin)
         if not hasattr(kind, "Options"):
             raise TypeError(f"the guardrail {name!r} of {bound.origin} takes no options")
-        plugin = kind(kind.Options(*args, **options))  # type: ignore[attr-defined, call-arg]
+        plugin = kind(kind.Options(*args, **options))  # type: ignore[call-arg]
     return rule_of(plugin, name)
 
 

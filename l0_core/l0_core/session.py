@@ -216,8 +216,7 @@ class Session:
                     last = self.delivery.finish(attempt)
                     reason = state.finish_reason
                     self._decide("incomplete" if reason in INCOMPLETE_REASONS else "complete")
-                    if self.observers is not None:
-                        self.observers.completed()
+                    self._succeeded()
                     for event in last:
                         yield event
                         if watch.stopped:
@@ -232,6 +231,9 @@ class Session:
                     if isinstance(error, Aborted):
                         return
                     raise error
+        except Exception:
+            self._decide("error")
+            raise
         finally:
             try:
                 if attempt is not None and (closing := self._closing(attempt)) is not None:
@@ -259,6 +261,8 @@ class Session:
             report = None if self.observers is None else self.observers.violation
             attempt.checks = Checks(settings.guardrails, self.state, self._seen, report)
         self.delivery.begin(attempt)
+        if self.observers is not None:
+            self.observers.attempt_begins(attempt)
         return attempt
 
     def _opened(self, attempt: Attempt) -> None:
@@ -334,34 +338,26 @@ class Session:
     async def _recover(self, attempt: Attempt, error: Exception) -> BaseException | None:
         """Decide what follows a failure, and wait if it is a retry. Returns the error if nothing follows."""
         if self._recovery is None:
-            self._recovery = Recovery(self._sources, self.settings.retry)
-        recovery, state = self._recovery, self.state
-        delivered = len(state.content)
+            self._recovery = Recovery(self._sources, self.settings.retry, self.state, self.watch.loop)
+        recovery = self._recovery
+        delivered = len(self.state.content)
         failure = recovery.failure(error, delivered)
         if attempt.released or (delivered and self.settings.on_interrupt == "fail"):
             failure.default = Halt()
         decision = failure.default
         if not isinstance(decision, Halt):
-            decision = await self._policies(attempt, failure)
-        if (
-            isinstance(decision, RetryAfter)
-            and (left := self.watch.remaining()) is not None
-            and decision.seconds >= left
-        ):
-            decision = Halt()  # The deadline would pass in a wait that helps nobody.
-        if isinstance(decision, FallBack) and not recovery.has_next:
-            decision = Halt()
+            decision = recovery.bounded(await self._policies(attempt, failure), failure, self.watch.remaining())
         if self.observers is not None:
             self.observers.failed(attempt, failure, decision)
         self.errors.append(_record_of(error))
         if isinstance(decision, Halt):
             return self._failed(error)
         if isinstance(decision, FallBack):
-            recovery.fall_back(state)
+            recovery.fall_back()
             if self.observers is not None:
                 self.observers.fell_back(recovery.source)
             return None
-        recovery.retrying(failure, state)
+        recovery.retrying(failure)
         if self.observers is not None:
             self.observers.retrying(failure, decision.seconds)
         if decision.seconds > 0:
@@ -388,15 +384,24 @@ class Session:
             if answer is not None:
                 decision = answer
                 break
-        veto = self.settings.retry.should_retry
-        if veto is not None and isinstance(decision, RetryAfter):
-            allowed = veto(failure.error, self.state, self.attempts - 1, failure.category)
-            if hasattr(allowed, "__await__"):
-                self.watch.begin("policy", None)
-                allowed = await allowed
-            if not allowed:
-                return FallBack()
+        if isinstance(decision, RetryAfter) and not await self._allowed(failure):
+            return FallBack()
         return decision
+
+    async def _allowed(self, failure: Failure) -> bool:
+        """Whether the caller lets a retry happen. One who cannot say does not."""
+        veto = self.settings.retry.should_retry
+        if veto is None:
+            return True
+        try:
+            answer = veto(failure.error, self.state, self.attempts - 1, failure.category)
+            if hasattr(answer, "__await__"):
+                self.watch.begin("policy", None)
+                answer = await answer
+        except Exception as broken:
+            logger.warning("Retry.should_retry raised %r; not retried", broken)
+            return False
+        return bool(answer)
 
     def _cut_short(self, reason: BaseException) -> BaseException:
         """A wait between two attempts ended before its time."""
@@ -420,6 +425,12 @@ class Session:
         return error
 
     # The end of the stream.
+
+    def _succeeded(self) -> None:
+        if self._recovery is not None:
+            self._recovery.succeeded()
+        if self.observers is not None:
+            self.observers.completed()
 
     def _decide(self, outcome: Outcome) -> None:
         if self.state.outcome is None:
