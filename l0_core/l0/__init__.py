@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from l0_core.client import run as run
     from l0_core.client import wrap as wrap
     from l0_core.client import wrap_client as wrap_client
+    from l0_core.continuation import Continuation as Continuation
+    from l0_core.continuation import ContinuationConfig as ContinuationConfig
+    from l0_core.continuation import DeduplicationOptions as DeduplicationOptions
+    from l0_core.continuation import OverlapResult as OverlapResult
     from l0_core.errors import AdapterNotFound as AdapterNotFound
     from l0_core.errors import Error as Error
     from l0_core.errors import ErrorCategory as ErrorCategory
@@ -99,6 +103,7 @@ _TABLE = {
     "l0_core.presets": "Guardrails",
     "l0_core.lifecycle": "ObservabilityEvent ObservabilityEventType EventBus",
     "l0_core.adapters": "Adapters Adapter AdaptedEvent",
+    "l0_core.continuation": "Continuation ContinuationConfig DeduplicationOptions OverlapResult",
     "l0_core.hookspecs": "hookimpl Check Sink Envelope Failure RetryAfter FallBack Halt",
     "l0_openai": "OpenAIAdapter OpenAIAdapterOptions",
 }

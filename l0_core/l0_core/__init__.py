@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from l0_core.hookspecs import AttemptContext as AttemptContext
     from l0_core.hookspecs import Check as Check
     from l0_core.hookspecs import ClientAdapter as ClientAdapter
+    from l0_core.hookspecs import Continued as Continued
     from l0_core.hookspecs import Decision as Decision
     from l0_core.hookspecs import Envelope as Envelope
     from l0_core.hookspecs import Failure as Failure
@@ -46,8 +47,8 @@ _NAMES = {
     "errors": "Error ErrorCategory",
     "events": "Event EventType",
     "guardrails": "GuardrailRule GuardrailViolation Violation",
-    "hookspecs": "AttemptContext Check ClientAdapter Decision Envelope Failure FallBack Halt Judge RetryAfter Sink "
-    "StreamAdapter StreamContext hookimpl",
+    "hookspecs": "AttemptContext Check ClientAdapter Continued Decision Envelope Failure FallBack Halt Judge "
+    "RetryAfter Sink StreamAdapter StreamContext hookimpl",
     "lifecycle": "ObservabilityEvent ObservabilityEventType",
     "plugins": "GROUPS Installed Registry registry",
     "state": "State",

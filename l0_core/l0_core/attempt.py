@@ -14,8 +14,10 @@ from l0_core.tool_calls import ToolCalls
 
 if TYPE_CHECKING:
     from l0_core.checks import Checks
+    from l0_core.continuation import Seam
     from l0_core.gates import Gate
     from l0_core.session import Session
+    from l0_core.settings import Settings
     from l0_core.state import State
 
 __all__ = ["Attempt", "Source"]
@@ -27,10 +29,11 @@ INCOMPLETE_REASONS = frozenset(("length", "max_tokens", "max_output_tokens", "co
 class Source:
     """Where attempts come from: a factory, or a single stream that can be read once."""
 
-    __slots__ = ("_made", "_takes_attempt", "once")
+    __slots__ = ("_made", "_refused", "_takes_attempt", "once")
 
     def __init__(self, given: Any) -> None:
         self._made = given
+        self._refused = False
         self.once = not callable(given) or (hasattr(given, "__aiter__") and not isinstance(given, type))
         self._takes_attempt = not self.once and _takes_an_argument(given)
 
@@ -42,8 +45,30 @@ class Source:
             said: Hashable = getattr(factory, name, None)
             if said is not None:
                 return said
-        kind: Hashable = type(factory)
-        return kind
+        return f"{type(factory).__module__}.{type(factory).__qualname__}"
+
+    def can_continue(self, settings: Settings) -> bool:
+        """Whether an attempt can go on from text that was delivered.
+
+        A factory can if it takes the attempt, whose `kept` it is to continue, or if the caller builds prompts for it.
+        The factory of a wrapped client knows by itself (`can_continue`).
+        """
+        if self._refused or self.once:
+            return False
+        knows = getattr(self._made, "can_continue", None)
+        if knows is not None:
+            return bool(knows())
+        return self._takes_attempt or settings.continuation_prompt is not None
+
+    @property
+    def builds_prompts(self) -> bool:
+        """Whether the factory calls the caller's `build_continuation_prompt` by itself."""
+        return hasattr(self._made, "can_continue")
+
+    def refused(self) -> None:
+        """The provider would not continue. A wrapped client may know another way to ask."""
+        another = getattr(self._made, "ask_otherwise", None)
+        self._refused = another is None or not another()
 
     def make(self, attempt: Attempt) -> Any:
         if self.once:
@@ -54,6 +79,8 @@ class Source:
 
 def _takes_an_argument(factory: Callable[..., Any]) -> bool:
     """Whether a factory needs an argument: then it is given the attempt."""
+    if hasattr(factory, "takes_attempt"):
+        return bool(factory.takes_attempt)
     if type(factory) is types.FunctionType:
         code = factory.__code__
         return code.co_argcount - len(factory.__defaults__ or ()) > 0
@@ -66,12 +93,16 @@ def _takes_an_argument(factory: Callable[..., Any]) -> bool:
 
 
 class Attempt:
-    """One attempt, as factories, guardrails and policies see it (`AttemptContext`)."""
+    """One attempt, as factories, guardrails and policies see it (`AttemptContext`).
+
+    A factory sets `exact` where its answer will never repeat any of `kept`: then nothing is cut at the seam.
+    """
 
     __slots__ = (
         "__weakref__",
         "_session",
         "checks",
+        "exact",
         "feedback",
         "flowing",
         "gates",
@@ -83,6 +114,7 @@ class Attempt:
         "proof",
         "reading",
         "released",
+        "seam",
         "source",
         "spoke",
         "tools",
@@ -93,6 +125,8 @@ class Attempt:
         self.number = number
         self.source = source
         self.kept = ""
+        self.exact = False
+        self.seam: Seam | None = None
         self.feedback: str | None = None
         self.made: Any = None
         self.reading: Reading | None = None
@@ -169,13 +203,15 @@ class Attempt:
 
         reading.decode = keeping
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether the source, having ended, was done."""
+        return self.proof is not None or (self.reading is not None and self.reading.end_is_proof)
+
     def prove(self) -> Event:
         """The proof that the model was done. Raises Truncated."""
-        assert self.reading is not None
-        if self.proof is not None:
-            return self.proof
-        if self.reading.end_is_proof:
-            return Event(EventType.COMPLETE)
+        if self.is_proved:
+            return self.proof or Event(EventType.COMPLETE)
         raise Truncated("The source ended, and nothing that it sent proves that the answer was whole")
 
     def closing(self) -> Coroutine[Any, Any, None] | None:

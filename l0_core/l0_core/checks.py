@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from l0_core.errors import GuardrailViolationError, PluginError
 from l0_core.guardrails import GuardrailRule, GuardrailViolation
@@ -175,7 +175,7 @@ class Checks:
                 if answer is None:
                     continue
                 if hasattr(answer, "__await__"):
-                    waiting = [*(waiting or ()), (guardrail, answer)]
+                    waiting = [*(waiting or ()), (guardrail, cast("Awaitable[Any]", answer))]
                     continue
                 for violation in _violations(answer):
                     worst = self._record(violation, worst)

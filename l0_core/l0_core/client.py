@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from l0_core.errors import AdapterNotFound
-from l0_core.hookspecs import ClientAdapter
+from l0_core.hookspecs import ClientAdapter, Continued
 from l0_core.options import Retry, Timeout
 from l0_core.plugins import registry
 from l0_core.session import Session
 from l0_core.settings import OPTIONS, compile_settings
 from l0_core.stream import LazyStream, Stream
+
+if TYPE_CHECKING:
+    from l0_core.attempt import Attempt
 
 __all__ = ["WrappedClient", "run", "wrap", "wrap_client"]
 
@@ -125,18 +128,50 @@ class WrappedClient:
 class _Call:
     """One call of a wrapped client, as the factory of its stream."""
 
-    __slots__ = ("_args", "_client", "_kwargs", "_path")
+    __slots__ = ("_args", "_client", "_kwargs", "_path", "_strategy")
+
+    takes_attempt = True
 
     def __init__(self, client: WrappedClient, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._client, self._path, self._args, self._kwargs = client, path, args, kwargs
+        self._strategy = 0
 
     @property
     def provider(self) -> str:
         """Whose budget a retry takes from: all clients of the same address share it."""
         return str(getattr(self._client.unwrapped, "base_url", None) or type(self._client.unwrapped))
 
-    def __call__(self) -> Any:
-        return _at(self._client._for_streams, self._path)(*self._args, **self._kwargs)
+    def _strategies(self) -> tuple[str, ...]:
+        """The ways to ask for a continuation that are left."""
+        client = self._client
+        continuation = client._settings.continuation
+        chosen = None if continuation is None else continuation.strategy
+        known = client._adapter.strategies
+        ways = known if chosen is None else (chosen, *(way for way in known if way != chosen))
+        return ways[self._strategy :]
+
+    def _continued(self, kept: str) -> Continued | None:
+        adapter, ways = self._client._adapter, self._strategies()
+        build = self._client._settings.continuation_prompt
+        if build is not None:
+            return adapter.prompted(self._path, self._kwargs, build(kept))
+        return adapter.continuing(self._path, self._kwargs, kept, ways[0]) if ways else None
+
+    def can_continue(self) -> bool:
+        return self._continued("?") is not None
+
+    def ask_otherwise(self) -> bool:
+        """The last way to ask was refused: go on to the next; False if there is none."""
+        self._strategy += 1
+        return self._client._settings.continuation_prompt is None and bool(self._strategies())
+
+    def __call__(self, attempt: Attempt) -> Any:
+        kwargs: Mapping[str, Any] = self._kwargs
+        if attempt.kept:
+            continued = self._continued(attempt.kept)
+            assert continued is not None
+            kwargs, attempt.exact = continued.kwargs, continued.exact
+        return _at(self._client._for_streams, self._path)(*self._args, **kwargs)
 
 
 async def _opened(stream: Stream) -> Stream:

@@ -49,7 +49,7 @@ class Delivery:
         """An attempt begins: what it says is reckoned with what the consumer has."""
         self._size = 0
         self._checked = len(self._state._tokens)
-        if attempt.number == 1:
+        if attempt.number == 1 or attempt.kept:
             return
         state, verify = self._state, self._settings.on_interrupt == "verify"
         delivered: dict[Channel, str] = {
@@ -122,6 +122,11 @@ class Delivery:
         gate = attempt.gates.get(channel)
         if gate is not None:
             return await self._admit_repeated(attempt, event, text, gate)
+        if attempt.seam is not None and channel == ANSWER:
+            passed = self._past_seam(attempt, attempt.seam.feed(text))
+            if not passed:
+                return ()
+            event, text = Event(EventType.TOKEN, passed, timestamp=event.timestamp), passed
         self._append(channel, text)
         if channel == ANSWER:
             try:
@@ -132,6 +137,24 @@ class Delivery:
             self._show(text)
             attempt.flowing = True
         return (event,)
+
+    def _past_seam(self, attempt: Attempt, passed: str | None) -> str | None:
+        """Note what a seam cut, once it is decided."""
+        if passed is not None and attempt.seam is not None:
+            if attempt.seam.removed:
+                self._state.deduplication_applied, self._state.overlap_removed = True, attempt.seam.removed
+            attempt.seam = None
+            attempt.flowing = not passed  # Nothing is left over of this delta, and what follows need not wait.
+        return passed
+
+    async def end_seam(self, attempt: Attempt) -> Iterable[Event]:
+        """The source has ended before its seam was decided."""
+        if attempt.seam is None:
+            return ()
+        passed = self._past_seam(attempt, attempt.seam.end())
+        if not passed:
+            return ()
+        return await self._admit_text(attempt, Event(EventType.TOKEN, passed), passed)
 
     async def _admit_repeated(self, attempt: Attempt, event: Event, text: str, gate: Gate) -> Iterable[Event]:
         """Text of a restart, on a channel of which the consumer has something."""
@@ -341,7 +364,7 @@ class Delivery:
 
     def is_empty(self, attempt: Attempt) -> bool:
         """Whether an attempt has said nothing: no text but blanks, no tool call, no other output."""
-        if attempt.spoke or attempt.released or attempt.items or attempt.tools is not None:
+        if attempt.spoke or attempt.kept or attempt.released or attempt.items or attempt.tools is not None:
             return False
         return not (attempt.flowing and any(not token.isspace() for token in self._state._tokens))
 

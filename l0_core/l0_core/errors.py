@@ -314,6 +314,7 @@ _PROVIDER_LIBRARIES = frozenset(
         "httpx2",
         "httpcore",
         "httpcore2",
+        "http",
         "aiohttp",
         "h11",
         "h2",
@@ -335,9 +336,12 @@ _NETWORK_NAMES = frozenset(
         "ProxyError",
         "ProtocolError",
         "TransportError",
+        "RequestError",
         "DecodingError",
         "StreamClosed",
         "StreamError",
+        "WebSocketConnectionClosedError",
+        "WebSocketQueueFullError",
         "ClientConnectionError",
         "ClientPayloadError",
         "ServerDisconnectedError",
@@ -362,6 +366,9 @@ _TIMEOUT_NAMES = frozenset(
         "Timeout",
     ]
 )
+_MISUSE_NAMES = frozenset(("StreamConsumed", "ResponseNotRead", "RequestNotRead", "CookieConflict"))
+"""What an HTTP library raises about the code that uses it."""
+
 _HOPELESS = frozenset(
     (
         "SSLCertVerificationError",
@@ -370,6 +377,7 @@ _HOPELESS = frozenset(
         "UnsupportedProtocol",
         "LocalProtocolError",
         "InvalidURL",
+        "InvalidWebhookSignatureError",
     )
 )
 """What fails again however often it is tried, even where an SDK calls it a connection error."""
@@ -457,15 +465,56 @@ _TRANSIENT_BODIES = frozenset(
 
 _TRANSIENT_STATUS = frozenset((408, 409, 425, 429))
 
-_NETWORK_WORDS = (
-    r"\bconnection\b.{0,20}\b(dropped|closed|lost|reset|refused|aborted|error)\b|\beconn(reset|refused|aborted)\b"
-    r"|\bbroken pipe\b|\bpipe broken\b|\bsocket (error|hang ?up)\b|\beof occurred\b|\bnetwork (is )?unreachable\b"
-    r"|\bhost (is )?unreachable\b|\bno route to host\b|\bname resolution\b|\bgetaddrinfo\b|\bdns\b.{0,20}\bfail"
-    r"|\bincomplete (read|chunk|data)\b|\bpremature(ly)? close|\bserver disconnected\b|\bpeer closed connection\b"
-    r"|\bnetwork error\b|\bfetch failed\b"
-)
-_TIMEOUT_WORDS = r"\btimed? ?out\b|\bdeadline exceeded\b|\betimedout\b"
-_RATE_WORDS = r"\brate[ _-]?limit|\btoo many requests\b|\boverloaded\b"
+# What messages say, by what it means: the values of `NetworkErrorType`, and two that are none of them. The first that
+# matches counts, so what is said of a cause goes before what is said of its effect.
+_WORDS = {
+    "rate_limit": r"\brate[ _-]?limit|\btoo many requests\b|\boverloaded\b",
+    "certificate": (
+        r"\bcertificate[ _]verify[ _]failed\b|\bself[- ]signed\b.{0,10}\bcertificate\b"
+        r"|\bcertificate\b.{0,20}\b(error|expired|invalid|unknown|revoked|rejected|not (yet )?valid|not trusted)\b"
+        r"|\b(expired|invalid|untrusted|revoked|bad) certificate\b"
+        r"|\bunable to (get|verify)\b.{0,20}\bcertificate\b"
+    ),
+    "econnrefused": r"\beconnrefused\b|\bconnection\b.{0,10}\brefused\b",
+    "econnreset": r"\beconnreset\b|\bconnection\b.{0,10}\breset\b",
+    "dns_error": (
+        r"\benotfound\b|\bgetaddrinfo\b|\bname resolution\b|\bhost ?not found\b|\bname or service not known\b"
+        r"|\bnodename nor servname provided\b|\bcould not resolve (host|proxy)|\bno address associated\b"
+        r"|\bdns\b.{0,20}\b(fail\w*|error|timed? ?out|not found)\b"
+    ),
+    "runtime_killed": (
+        r"\bsig(term|kill)\b|\b(lambda|function|execution) timed? ?out\b"
+        r"|\b(worker|runtime|process|container|isolate)\b.{0,20}\b(terminated|killed|died|exited|evicted|crashed)\b"
+    ),
+    "background_throttle": (
+        r"\bbackground\b.{0,20}\b(suspend|throttl)|\b(background|inactive) tab\b|\btab\b.{0,10}\bsuspended\b"
+        r"|\b(page|visibility)\b.{0,10}\bhidden\b"
+    ),
+    "sse_aborted": (
+        r"\b(sse|server-sent events?|event ?(stream|source))\b.{0,30}\b(abort|clos|drop|end|error|fail|interrupt)"
+        r"|\bstream\b.{0,20}\babort|\babort(ed|ing)?\b.{0,20}\bstream\b"
+    ),
+    "no_bytes": (
+        r"\b(no|zero) bytes\b|\bno data (was )?received\b|\bempty response\b|\bcontent-length: 0\b"
+        r"|\bwithout sending a response\b"
+    ),
+    "partial_chunks": (
+        r"\b(incomplete|partial) (chunk|read|data|body)|\bpremature(ly)? (clos|end|eof)"
+        r"|\bunexpected end of (data|file|input|stream)\b|\bwithout sending complete message body\b"
+        r"|\btruncated (body|chunk|data|response|stream)\b|\b(body|chunk|data|response|stream)\b.{0,10}\btruncated\b"
+    ),
+    "timeout": r"\btimed?[ -]?out\b|\bdeadline exceeded\b|\betimedout\b",
+    "connection_dropped": (
+        r"\bconnection\b.{0,20}\b(dropped|closed|lost|aborted|broken|terminated)\b|\beconnaborted\b|\bepipe\b"
+        r"|\bbroken pipe\b|\bpipe broken\b|\bsocket (error|hang ?up)\b|\beof occurred\b|\bserver disconnected\b"
+        r"|\b(network|host) (is )?(down|unreachable)\b|\bno route to host\b|\bpeer closed connection\b"
+        r"|\bstream (was )?(interrupted|closed unexpectedly)\b|\bbad record mac\b"
+    ),
+    "ssl_error": (
+        r"\b(ssl|tls)[ _-]?(handshake|alert|error)\b|\b(ssl|tls)\b.{0,20}\b(fail\w*|error)\b|\bhandshake failure\b"
+    ),
+    "fetch_error": r"\bfetch failed\b|\bfailed to fetch\b|\bnetwork request failed\b|\b(connection|network) error\b",
+}
 
 
 def categorize_error(error: BaseException) -> ErrorCategory:
@@ -476,24 +525,45 @@ def categorize_error(error: BaseException) -> ErrorCategory:
     """
     if isinstance(error, Error):
         return _CATEGORY_WHEN_RAISED[error.code]
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     if any(_HOPELESS.intersection(kind.__name__ for kind in type(link).__mro__) for link in chain):
         return ErrorCategory.FATAL
     for link in chain:
-        category = _category_by_nature(link)
+        category = category_by_nature(link)
         if category is not None:
             return category
+    if any(_is_refusal_of_sdk(link) for link in chain):
+        return ErrorCategory.FATAL
     return _category_by_message(str(error))
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, nearest first."""
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it, nearest first; the members of a group go before the cause of the group."""
     seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
+    ahead = [error]
+    while ahead:
+        link = ahead.pop()
+        if id(link) in seen:
+            continue
         seen.add(id(link))
         yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        cause = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        if cause is not None:
+            ahead.append(cause)
+        if isinstance(link, BaseExceptionGroup):
+            ahead.extend(reversed(link.exceptions))
+
+
+def _kinds(error: BaseException) -> set[tuple[str, str]]:
+    """The classes of an error, each as its top-level package and its name."""
+    return {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
+
+
+def _is_refusal_of_sdk(error: BaseException) -> bool:
+    # Raised without asking the provider (no credentials, options that exclude each other), or because of how the
+    # answer ended (its length, its content filter): what is asked in the same way ends in the same way.
+    kinds = _kinds(error)
+    return ("openai", "OpenAIError") in kinds and ("openai", "APIError") not in kinds
 
 
 def status_of(error: BaseException) -> int | None:
@@ -523,16 +593,20 @@ def body_codes(error: BaseException) -> frozenset[str]:
     return frozenset(found)
 
 
-def _category_by_nature(error: BaseException) -> ErrorCategory | None:
+def category_by_nature(error: BaseException) -> ErrorCategory | None:
+    """What an error says of itself by type, status and body, without its causes and its message."""
     if isinstance(error, Error):
         return _CATEGORY_WHEN_RAISED[error.code]
-    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
+    kinds = _kinds(error)
     names = {name for module, name in kinds if module in _PROVIDER_LIBRARIES}
     status = status_of(error)
     if status is not None or names or hasattr(error, "body"):
-        by_answer = _category_by_answer(status, body_codes(error))
+        codes = body_codes(error)
+        by_answer = _category_by_answer(_status_among(codes) if status is None else status, codes)
         if by_answer is not None:
             return by_answer
+    if names & _MISUSE_NAMES:
+        return ErrorCategory.INTERNAL
     if names & _TIMEOUT_NAMES:
         return ErrorCategory.TRANSIENT
     if names & _NETWORK_NAMES:
@@ -543,6 +617,11 @@ def _category_by_nature(error: BaseException) -> ErrorCategory | None:
     return _category_of_builtin(error)
 
 
+def _status_among(codes: frozenset[str]) -> int | None:
+    # Gateways that had answered 200 before something failed put the status into the body, as its code.
+    return next((int(code) for code in codes if len(code) == 3 and code.isdecimal() and code[0] in "45"), None)
+
+
 def _category_by_answer(status: int | None, codes: frozenset[str]) -> ErrorCategory | None:
     if status is not None and status >= 500:
         return ErrorCategory.TRANSIENT
@@ -551,7 +630,7 @@ def _category_by_answer(status: int | None, codes: frozenset[str]) -> ErrorCateg
         return ErrorCategory.FATAL if codes & quota else ErrorCategory.TRANSIENT
     if status is not None and status in _TRANSIENT_STATUS:
         return ErrorCategory.TRANSIENT
-    if status is not None and 400 <= status < 500:
+    if status is not None and 300 <= status < 500:
         return ErrorCategory.FATAL
     if codes & _FATAL_BODIES:
         return ErrorCategory.FATAL
@@ -578,10 +657,19 @@ def _category_of_builtin(error: BaseException) -> ErrorCategory | None:
     return None
 
 
-def _category_by_message(message: str) -> ErrorCategory:
+def meaning_of(message: str) -> str | None:
+    """What a message says went wrong, as a key of `_WORDS`, or None. Errors that say it by their type come first."""
     # The patterns are compiled when they are needed, which is rare: `re` keeps them then.
-    if re.search(f"{_RATE_WORDS}|{_TIMEOUT_WORDS}", message, re.IGNORECASE):
-        return ErrorCategory.TRANSIENT
-    if re.search(_NETWORK_WORDS, message, re.IGNORECASE):
-        return ErrorCategory.NETWORK
-    return ErrorCategory.MODEL
+    return next((key for key, words in _WORDS.items() if re.search(words, message, re.IGNORECASE)), None)
+
+
+def _category_by_message(message: str) -> ErrorCategory:
+    match meaning_of(message):
+        case None:
+            return ErrorCategory.MODEL
+        case "rate_limit" | "timeout":
+            return ErrorCategory.TRANSIENT
+        case "certificate":
+            return ErrorCategory.FATAL
+        case _:
+            return ErrorCategory.NETWORK

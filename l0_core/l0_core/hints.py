@@ -32,6 +32,7 @@ def _seconds(headers: dict[str, str]) -> float | None:
         value: Any = headers.get(name)
         if value is None:
             continue
+        seconds: float | None
         try:
             seconds = float(value) / unit
         except ValueError:

@@ -28,6 +28,7 @@ __all__ = [
     "AttemptContext",
     "Check",
     "ClientAdapter",
+    "Continued",
     "Decision",
     "Envelope",
     "Failure",
@@ -100,6 +101,14 @@ class StreamAdapter(Protocol):
     def decode(self, chunk: Any) -> Event | Iterable[Event] | None: ...
 
 
+@dataclass
+class Continued:
+    """The arguments of a call that continues a given text. `exact`: its answer never repeats any of that text."""
+
+    kwargs: Mapping[str, Any]
+    exact: bool = False
+
+
 @runtime_checkable
 class ClientAdapter(Protocol):
     """Says how an SDK's client is wrapped. The kernel makes the proxy."""
@@ -114,8 +123,14 @@ class ClientAdapter(Protocol):
     def for_streams(self, client: Any) -> Any:
         """The client, or one like it, that makes the calls taken over: without retries of its own, which are L0's."""
 
-    def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str) -> Mapping[str, Any] | None:
-        """The arguments of a call that continues `kept`, or None if that cannot be asked for."""
+    strategies: tuple[str, ...]
+    """The ways in which a call can be asked to continue a text, by name, in the order in which they are tried."""
+
+    def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str, strategy: str) -> Continued | None:
+        """The call that continues `kept`, or None if this one cannot be continued."""
+
+    def prompted(self, path: str, kwargs: Mapping[str, Any], prompt: str) -> Continued | None:
+        """The call with `prompt` in the place of what the user said last."""
 
 
 Judge = Callable[

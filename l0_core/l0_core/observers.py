@@ -118,6 +118,11 @@ class Observers:
         self._emit(E.ADAPTER_DETECTED, adapterId=attempt.reading.adapter.name)
         self._emit(E.STREAM_READY)
 
+    def resuming(self, attempt: Attempt) -> None:
+        count = self._session.state.token_count
+        self._emit(E.RESUME_START, contentLength=len(attempt.kept), tokenCount=count)
+        self._call("on_resume", attempt.kept, count)
+
     def violation(self, violation: GuardrailViolation) -> None:
         self._emit(E.GUARDRAIL_RULE_RESULT, ruleId=violation.rule, passed=False, severity=violation.severity)
         self._call("on_violation", violation)

@@ -17,13 +17,14 @@ from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
 from l0_core.checks import Checks
 from l0_core.deadline import Aborted, Interrupted, Watch, finish
 from l0_core.delivery import TEXT, Delivery
-from l0_core.errors import OutputLimitExceeded, ZeroOutput
+from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, ZeroOutput
 from l0_core.events import Event, EventType
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
 from l0_core.recovery import Recovery
 from l0_core.state import Outcome, State
 
 if TYPE_CHECKING:
+    from l0_core.continuation import ContinuationConfig
     from l0_core.observers import Observers
     from l0_core.settings import Settings
 
@@ -33,6 +34,9 @@ logger = logging.getLogger("l0")
 
 CLOSE_BOUND = 1.0
 """Seconds that closing a source may take before it is cancelled."""
+
+WORTH_RESUMING = 12
+"""Characters of text that are worth going on from. In less, a repetition could not be told from what goes on."""
 
 TOKEN = EventType.TOKEN
 
@@ -45,6 +49,7 @@ class Session:
         "_background",
         "_ended",
         "_recovery",
+        "_resuming",
         "_seen",
         "_sources",
         "_stream_id",
@@ -70,11 +75,12 @@ class Session:
         self.observers: Observers | None = None
         self._sources = [Source(given) for given in sources]
         self._recovery: Recovery | None = None
+        self._resuming = False
         self._ended: asyncio.Event | None = None
         self._seen: set[tuple[object, ...]] | None = None
         self._background: asyncio.Task[None] | None = None
         self._stream_id: str | None = None
-        if settings.callbacks or settings.plugins:
+        if settings.watched:
             from l0_core.observers import Observers
 
             self.observers = Observers(self)
@@ -110,12 +116,14 @@ class Session:
             if watch.stopped:
                 return
             watch.start(settings.limits.max_duration)
-            simple = not settings.guardrails and self.raw is None and self.observers is None
+            simple = not (settings.guardrails or settings.continuation or settings.keep_raw or settings.watched)
             while True:
                 attempt = self._next_attempt()
                 error = None
                 try:
                     watch.begin("initial_token", settings.initial_token)
+                    if not simple or self.attempts > 1:
+                        await self._prepare(attempt)
                     await attempt.open(self._sources[attempt.source], settings.adapter)
                     reading = attempt.reading
                     iterator = reading.iterator  # type: ignore[union-attr]
@@ -192,6 +200,9 @@ class Session:
                                     if watch.stopped:
                                         raise Interrupted
                             self._lingering(attempt)
+                    if attempt.seam is not None and attempt.is_proved:
+                        for event in await self.delivery.end_seam(attempt):
+                            yield event
                     if watch.stopped:
                         raise Interrupted
                 except GeneratorExit:
@@ -253,22 +264,60 @@ class Session:
     # Opening.
 
     def _next_attempt(self) -> Attempt:
-        settings = self.settings
         self.attempts += 1
         attempt = self.attempt = Attempt(self, self.attempts, self.state.fallback_index)
-        if settings.guardrails:
-            self._seen = self._seen or set()
-            report = None if self.observers is None else self.observers.violation
-            attempt.checks = Checks(settings.guardrails, self.state, self._seen, report)
-        self.delivery.begin(attempt)
         if self.observers is not None:
             self.observers.attempt_begins(attempt)
         return attempt
 
+    async def _prepare(self, attempt: Attempt) -> None:
+        """Open the guardrails, and let them judge what the attempt is to continue, if it is to."""
+        continuation = self.settings.continuation
+        if continuation is not None and self._resuming:
+            attempt.kept, self._resuming = self.state.content, False
+        if self.settings.guardrails:
+            self._open_checks(attempt)
+        if continuation is not None and attempt.kept:
+            if attempt.checks is not None and not await self._is_good(attempt, continuation):
+                attempt.kept = ""
+                self._open_checks(attempt)
+            else:
+                self._resume(attempt, continuation)
+        self.delivery.begin(attempt)
+
+    def _open_checks(self, attempt: Attempt) -> None:
+        self._seen = self._seen or set()
+        report = None if self.observers is None else self.observers.violation
+        attempt.checks = Checks(self.settings.guardrails, self.state, self._seen, report)
+        attempt.checks.open(attempt)
+
+    async def _is_good(self, attempt: Attempt, continuation: ContinuationConfig) -> bool:
+        """Whether the guardrails would have what was delivered continued."""
+        assert attempt.checks is not None
+        try:
+            if (pending := attempt.checks.feed(attempt.kept)) is not None:
+                await attempt.checks.wait(pending)
+        except GuardrailViolationError:
+            return not continuation.validate_checkpoint
+        return True
+
+    def _resume(self, attempt: Attempt, continuation: ContinuationConfig) -> None:
+        state, build = self.state, self.settings.continuation_prompt
+        state.resumed = state.continuation_used = True
+        state.checkpoint = state.resume_point = attempt.kept
+        state.resume_from = len(attempt.kept)
+        if build is not None and not self._sources[attempt.source].builds_prompts:
+            build(attempt.kept)  # The factory is to look at what the caller made of it.
+        if self.observers is not None:
+            self.observers.resuming(attempt)
+
     def _opened(self, attempt: Attempt) -> None:
         """The source is open, and known how to be read."""
-        if attempt.checks is not None:
-            attempt.checks.open(attempt)
+        continuation = self.settings.continuation
+        if continuation is not None and attempt.kept and continuation.deduplicate and not attempt.exact:
+            from l0_core.continuation import Seam
+
+            attempt.seam = Seam(attempt.kept, continuation.deduplication_options)
         if self.raw is not None:
             attempt.keep_raw(self.raw)
         if self.observers is not None:
@@ -342,11 +391,20 @@ class Session:
         recovery = self._recovery
         delivered = len(self.state.content)
         failure = recovery.failure(error, delivered)
-        if attempt.released or (delivered and self.settings.on_interrupt == "fail"):
-            failure.default = Halt()
+        if attempt.released:
+            failure.default = Halt()  # A tool call that was delivered must not be delivered again.
+        elif attempt.kept and not attempt.progressed and not attempt.spoke and failure.category is ErrorCategory.FATAL:
+            # It may be the continuation that is refused, and not the request.
+            self._sources[attempt.source].refused()
+            failure.default = RetryAfter(0.0)
         decision = failure.default
         if not isinstance(decision, Halt):
             decision = recovery.bounded(await self._policies(attempt, failure), failure, self.watch.remaining())
+        if not isinstance(decision, Halt):
+            next_source = recovery.source + isinstance(decision, FallBack)
+            self._resuming = self._can_resume(attempt, failure, self._sources[next_source])
+            if delivered and not self._resuming and self.settings.on_interrupt == "fail":
+                decision = Halt()
         if self.observers is not None:
             self.observers.failed(attempt, failure, decision)
         self.errors.append(_record_of(error))
@@ -365,6 +423,14 @@ class Session:
             await asyncio.sleep(decision.seconds)
             self.watch.woke()
         return None
+
+    def _can_resume(self, attempt: Attempt, failure: Failure, source: Source) -> bool:
+        """Whether the next attempt goes on from what was delivered."""
+        if self.settings.continuation is None or attempt.tools is not None or failure.delivered < WORTH_RESUMING:
+            return False
+        if failure.category is ErrorCategory.CONTENT and attempt.proof is not None:
+            return False  # The answer was whole, and as a whole not acceptable: there is nothing to continue.
+        return source.can_continue(self.settings)
 
     async def _policies(self, attempt: Attempt, failure: Failure) -> Decision:
         """What plugins and the caller's veto make of the default."""

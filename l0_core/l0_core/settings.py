@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from l0_core.checks import Guardrail, resolve_guardrails
 from l0_core.options import DEFAULT_CHECK_INTERVALS, NO_LIMITS, CheckIntervals, Limits, Retry, Timeout
 from l0_core.plugins import Bound, bind_all
+
+if TYPE_CHECKING:
+    from l0_core.continuation import ContinuationConfig
 
 __all__ = ["OPTIONS", "Settings", "compile_settings"]
 
@@ -35,9 +38,11 @@ CALLBACKS = frozenset(
 OPTIONS = CALLBACKS | {
     "adapter",
     "buffer_tool_calls",
+    "build_continuation_prompt",
     "callbacks",
     "check_intervals",
     "context",
+    "continue_from_last_good_token",
     "guardrails",
     "keep_raw",
     "limits",
@@ -51,7 +56,7 @@ OPTIONS = CALLBACKS | {
 
 NO_CONTEXT: Mapping[str, Any] = MappingProxyType({})
 
-ON_INTERRUPT = ("verify", "reset", "fail")
+ON_INTERRUPT = ("resume", "verify", "reset", "fail")
 
 
 class Settings:
@@ -63,6 +68,8 @@ class Settings:
         "buffer_tool_calls",
         "callbacks",
         "context",
+        "continuation",
+        "continuation_prompt",
         "guardrails",
         "initial_token",
         "inter_token",
@@ -74,6 +81,11 @@ class Settings:
         "retry",
         "total",
     )
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody observes the stream."""
+        return bool(self.callbacks or self.plugins)
 
     def __init__(
         self,
@@ -90,6 +102,8 @@ class Settings:
         buffer_tool_calls: bool = False,
         on_interrupt: str = "verify",
         keep_raw: bool = False,
+        continuation: ContinuationConfig | None = None,
+        continuation_prompt: Callable[[str], str] | None = None,
     ) -> None:
         self.retry, self.guardrails, self.plugins = retry, guardrails, plugins
         self.initial_token = self.inter_token = self.total = None
@@ -99,6 +113,7 @@ class Settings:
             self.total = timeout.total and timeout.total / 1000
         self.limits, self.intervals, self.adapter = limits, intervals, adapter
         self.context, self.callbacks = context, callbacks
+        self.continuation, self.continuation_prompt = continuation, continuation_prompt
         self.buffer_tool_calls, self.on_interrupt, self.keep_raw = buffer_tool_calls, on_interrupt, keep_raw
 
 
@@ -142,7 +157,23 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
         buffer_tool_calls=bool(take("buffer_tool_calls")),
         on_interrupt=on_interrupt,
         keep_raw=bool(take("keep_raw")),
+        continuation=_continuation(given, on_interrupt),
+        continuation_prompt=take("build_continuation_prompt"),
     )
+
+
+def _continuation(given: Mapping[str, Any], on_interrupt: str) -> ContinuationConfig | None:
+    """How to go on after an interruption, or None if a stream is not to be continued."""
+    chosen = given.get("continue_from_last_good_token", on_interrupt == "resume")
+    if chosen is False:
+        return None
+    from l0_core.continuation import ContinuationConfig
+
+    if chosen is True:
+        return ContinuationConfig()
+    if not isinstance(chosen, ContinuationConfig):
+        raise TypeError(f"continue_from_last_good_token must be a bool or a ContinuationConfig, not {chosen!r}")
+    return chosen if chosen.enabled else None
 
 
 def _unknown(name: str) -> str:

@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from l0_core import AttemptContext, hookimpl
+from l0_core import AttemptContext, Continued, hookimpl
 
 if TYPE_CHECKING:
     from l0_openai.streams import ChatCompletionStream
 
 __all__ = ["ChatCompletions", "OpenAIPlugin"]
+
+# None of the answer stands in it: what a model said is not put into a user's mouth.
+GO_ON = (
+    "Your last message was cut off. Continue it from exactly where it stops: begin by repeating its last 40 characters "
+    "as they are, and then go on. Write nothing else, and do not begin anew."
+)
 
 
 class OpenAIPlugin:
@@ -73,7 +79,36 @@ class ChatCompletions:
         # can hold an endless stream, and each token would wait for the compressor's next block.
         return client.with_options(max_retries=0, default_headers={"Accept-Encoding": "identity"})
 
-    def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str) -> Mapping[str, Any] | None:
-        # A trailing assistant message is continued by some servers, refused by others and answered anew by the rest.
-        # Which it is cannot be known from here, so a restart that is verified is the honest way.
+    strategies = ("instruct",)
+
+    def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str, strategy: str) -> Continued | None:
+        """Ask for the rest of `kept`.
+
+        | strategy | how | for |
+        |---|---|---|
+        | `instruct` | the text as the assistant's, and a user's turn that asks to go on | any model |
+        | `prefill` | the text as the assistant's last message | servers that continue such a message |
+        | `vllm` | the same, with `continue_final_message` | vLLM and SGLang, which begin a new turn otherwise |
+
+        A continuation of a tool call or of structured output is not asked for.
+        """
+        if strategy not in ("instruct", "prefill", "vllm"):
+            raise ValueError(f"unknown strategy {strategy!r}; there are 'instruct', 'prefill' and 'vllm'")
+        if kwargs.get("response_format") or (kwargs.get("n") or 1) != 1:
+            return None
+        said = {"role": "assistant", "content": kept}
+        messages = [*kwargs.get("messages", ()), said]
+        if strategy == "instruct":
+            return Continued({**kwargs, "messages": [*messages, {"role": "user", "content": GO_ON}]})
+        if strategy == "prefill":
+            return Continued({**kwargs, "messages": messages}, exact=True)
+        body = {**(kwargs.get("extra_body") or {}), "continue_final_message": True, "add_generation_prompt": False}
+        return Continued({**kwargs, "messages": messages, "extra_body": body}, exact=True)
+
+    def prompted(self, path: str, kwargs: Mapping[str, Any], prompt: str) -> Continued | None:
+        messages = list(kwargs.get("messages", ()))
+        for place in range(len(messages) - 1, -1, -1):
+            if messages[place].get("role") == "user":
+                messages[place] = {**messages[place], "content": prompt}
+                return Continued({**kwargs, "messages": messages})
         return None

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from l0_testing.faults import FAULTS as FAULTS
     from l0_testing.faults import FaultKind as FaultKind
     from l0_testing.leaks import LeakCheck as LeakCheck
+    from l0_testing.provider import ContinuingProvider as ContinuingProvider
     from l0_testing.provider import FakeProvider as FakeProvider
     from l0_testing.provider import Mishap as Mishap
     from l0_testing.scripts import Fault as Fault
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # The pytest plugin imports this package at every start of pytest, so its names load when they are used.
 _HOME = {
     "FAULTS": "faults",
+    "ContinuingProvider": "provider",
     "FakeProvider": "provider",
     "Fault": "scripts",
     "FaultKind": "faults",
@@ -44,6 +46,7 @@ _HOME = {
 
 __all__ = [
     "FAULTS",
+    "ContinuingProvider",
     "FakeProvider",
     "Fault",
     "FaultKind",

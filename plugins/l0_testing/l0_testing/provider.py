@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from l0_core import Event, EventType
 
-__all__ = ["FakeProvider", "Mishap"]
+__all__ = ["ContinuingProvider", "FakeProvider", "Mishap"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ class FakeProvider:
         return _Reader()
 
     async def __call__(self) -> AsyncIterator[Any]:
+        return await self._open(lambda tokens: tokens)
+
+    async def _open(self, rest: Callable[[Sequence[str]], Sequence[str]]) -> AsyncIterator[Any]:
         self.opened += 1
         number = self.opened
         mishap = self.mishaps[number - 1] if number <= len(self.mishaps) else None
@@ -94,7 +97,36 @@ class FakeProvider:
             self.open -= 1
             raise
         tokens = self.texts[number - 1] if number <= len(self.texts) else self.tokens
-        return _FakeStream(self, tokens, mishap)
+        return _FakeStream(self, rest(tokens), mishap)
+
+
+class ContinuingProvider(FakeProvider):
+    """A fake provider that continues what an attempt keeps, as models do: `overlap` characters of it come again first.
+
+    `width` is the number of characters per token of a continuation; the cuts are then not those of the first answer.
+    """
+
+    def __init__(self, tokens: Sequence[str], mishaps: Sequence[Mishap | None] = (), **options: Any) -> None:
+        self.overlap: int = options.pop("overlap", 0)
+        self.width: int = options.pop("width", 3)
+        super().__init__(tokens, mishaps, **options)
+        self.kept: list[str] = []
+        """What each attempt was asked to continue."""
+
+    takes_attempt = True
+
+    async def __call__(self, attempt: Any) -> AsyncIterator[Any]:  # type: ignore[override]
+        kept: str = attempt.kept
+        self.kept.append(kept)
+
+        def rest(tokens: Sequence[str]) -> Sequence[str]:
+            text = "".join(tokens)
+            if not kept or not text.startswith(kept):
+                return tokens
+            left = text[max(0, len(kept) - self.overlap) :]
+            return [left[i : i + self.width] for i in range(0, len(left), self.width)]
+
+        return await self._open(rest)
 
 
 class _FakeStream:
