@@ -204,6 +204,11 @@ class Attempt:
         reading.decode = keeping
 
     @property
+    def mirrors_state(self) -> bool:
+        """Whether the content of the state is what this attempt has said, and nothing else."""
+        return self.flowing
+
+    @property
     def is_proved(self) -> bool:
         """Whether the source, having ended, was done."""
         return self.proof is not None or (self.reading is not None and self.reading.end_is_proof)

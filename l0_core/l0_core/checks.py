@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ from typing import Any, Literal, cast
 
 from l0_core.errors import GuardrailViolationError, PluginError
 from l0_core.guardrails import GuardrailRule, GuardrailViolation
+from l0_core.holding import FOREVER
 from l0_core.hookspecs import AttemptContext, Check, Judge
 from l0_core.plugins import bind, registry
 from l0_core.state import State
@@ -75,19 +77,27 @@ def open_rule(rule: GuardrailRule, ctx: AttemptContext) -> Check | Judge | None:
     """Open a documented rule for one attempt."""
     if rule.open is not None:
         return rule.open(ctx)
-    state = ctx.state
+    state, said = ctx.state, []
 
     def judge(delta: str, final: bool) -> list[GuardrailViolation]:
-        if not final:
-            return rule.check(state) if rule.streaming else []
-        # A documented rule knows the end by `state.completed`. The stream is not complete before its guardrails agree.
-        state.completed = True
+        said.append(delta)
+        if not (final or rule.streaming):
+            return []
+        if getattr(ctx, "mirrors_state", False):
+            seen = state
+        else:
+            # The state holds what the consumer has, and the rule is to see what this attempt has said.
+            seen = copy.copy(state)
+            seen.content = "".join(said)
+        # A documented rule knows the end by `completed`. The stream is not complete before its guardrails agree.
+        outcome, seen.completed = seen.outcome, final
         try:
-            return rule.check(state)
+            return rule.check(seen)
         finally:
-            state.completed = False
+            seen.outcome = outcome
 
-    return judge
+    # A rule that looks only at the end may object to all of it.
+    return judge if rule.streaming else Check(judge, FOREVER)
 
 
 def rule_of(plugin: object, name: str, description: str | None = None) -> GuardrailRule:
@@ -140,7 +150,7 @@ class Checks:
     Their result is None, or what is still to be awaited: pass it to `wait`.
     """
 
-    __slots__ = ("_guardrails", "_judges", "_report", "_seen", "state")
+    __slots__ = ("_guardrails", "_judges", "_report", "_seen", "holdback", "state")
 
     def __init__(
         self,
@@ -154,6 +164,8 @@ class Checks:
         self._seen = seen
         self._report = report
         self.state = state
+        self.holdback = 0
+        """How many of the last characters that were fed a judge may still object to."""
 
     def open(self, ctx: AttemptContext) -> None:
         for guardrail in self._guardrails:
@@ -161,8 +173,11 @@ class Checks:
                 opened = guardrail.open(ctx)
             except Exception as error:
                 raise PluginError(f"The guardrail {guardrail.name!r} cannot be opened: {error!r}") from error
-            if opened is not None:
-                self._judges.append((guardrail, opened.judge if isinstance(opened, Check) else opened))
+            if isinstance(opened, Check):
+                self._judges.append((guardrail, opened.judge))
+                self.holdback = max(self.holdback, opened.holdback)
+            elif opened is not None:
+                self._judges.append((guardrail, opened))
 
     def feed(self, delta: str, final: bool = False) -> list[tuple[Guardrail, Awaitable[Any]]] | None:
         """Give the judges new text, or tell them that it has ended."""

@@ -85,6 +85,10 @@ class WrappedClient:
         self._options = dict(options)
         self._fallbacks = tuple(self._options.pop("fallbacks", None) or ())
         self._settings = compile_settings(self._options, Retry.recommended)
+        continuation = self._settings.continuation
+        if continuation is not None and continuation.strategy not in (None, *adapter.strategies):
+            names = ", ".join(map(repr, adapter.strategies))
+            raise ValueError(f"unknown strategy {continuation.strategy!r}; {adapter.name} knows {names}")
         self._for_streams = adapter.for_streams(client)
 
     @property
@@ -144,10 +148,9 @@ class _Call:
     def _strategies(self) -> tuple[str, ...]:
         """The ways to ask for a continuation that are left."""
         client = self._client
-        continuation = client._settings.continuation
-        chosen = None if continuation is None else continuation.strategy
-        known = client._adapter.strategies
-        ways = known if chosen is None else (chosen, *(way for way in known if way != chosen))
+        continuation, known = client._settings.continuation, client._adapter.strategies
+        chosen = continuation.strategy if continuation is not None else None
+        ways = known[:1] if chosen in (None, *known[:1]) else (str(chosen), *known[:1])
         return ways[self._strategy :]
 
     def _continued(self, kept: str) -> Continued | None:

@@ -6,16 +6,18 @@ room changes the content of the state, so what the state holds is what the consu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from l0_core.errors import Error, ErrorCode, GuardrailViolationError, OutputLimitExceeded
 from l0_core.events import Event, EventType
 from l0_core.gates import Gate, Passed
+from l0_core.holding import Hold, LetGo
 from l0_core.tool_calls import ToolCalls, as_call, is_whole
 
 if TYPE_CHECKING:
     from l0_core.attempt import Attempt
+    from l0_core.continuation import Seam
     from l0_core.deadline import Watch
     from l0_core.observers import Observers
     from l0_core.settings import Settings
@@ -35,7 +37,7 @@ ANSWER: Channel = (EventType.TOKEN, 0)
 class Delivery:
     """What one stream's consumer has, and what it gets next."""
 
-    __slots__ = ("_checked", "_items", "_observers", "_settings", "_size", "_state", "_watch")
+    __slots__ = ("_checked", "_hold", "_items", "_observers", "_settings", "_size", "_state", "_unjudged", "_watch")
 
     def __init__(self, state: State, settings: Settings, watch: Watch, observers: Observers | None) -> None:
         self._state = state
@@ -44,11 +46,16 @@ class Delivery:
         self._observers = observers
         self._items: list[Event] | None = None
         self._checked = self._size = 0
+        self._hold: Hold | None = None
+        self._unjudged: list[str] = []
 
     def begin(self, attempt: Attempt) -> None:
         """An attempt begins: what it says is reckoned with what the consumer has."""
         self._size = 0
         self._checked = len(self._state._tokens)
+        if self._settings.release != "live":
+            # What an earlier attempt had held is forgotten: nobody has seen it.
+            self._hold, self._unjudged = Hold(until_end=self._settings.release == "complete"), []
         if attempt.number == 1 or attempt.kept:
             return
         state, verify = self._state, self._settings.on_interrupt == "verify"
@@ -60,17 +67,34 @@ class Delivery:
         }
         attempt.gates = {channel: Gate(text, verify) for channel, text in delivered.items() if text}
 
-    async def admit(self, attempt: Attempt, event: Event) -> Iterable[Event]:
-        """Take in one event, whatever it is; return what the consumer gets of it."""
+    async def admit(self, attempt: Attempt, event: Event) -> Iterator[Event]:
+        """Take in one event, whatever it is; return what the consumer gets of it, and of what was held."""
+        # An iterator, so that the state changes with each event and is what the consumer has, even if it leaves between
+        # two of them.
+        admitted = await self._admit(attempt, event)
+        return admitted if self._hold is None else self._then_release(admitted, self._hold)
+
+    def _then_release(self, admitted: Iterator[Event], hold: Hold) -> Iterator[Event]:
+        yield from admitted
+        yield from hold.release()
+
+    def _send(self, event: Event, let_go: LetGo) -> Iterator[Event]:
+        """Deliver an event, or hold it until it is cleared: `let_go` then does what comes with delivering it."""
+        if self._hold is None:
+            return let_go(event)
+        self._hold.put(event, let_go)
+        return iter(())
+
+    async def _admit(self, attempt: Attempt, event: Event) -> Iterator[Event]:
         kind = event.type
         if kind in TEXT:
             if not event.text:
-                return ()
+                return iter(())
             self._progress(attempt)
             return await self._admit_text(attempt, event, event.text)
         if kind is EventType.COMPLETE:
             self._prove(attempt, event)
-            return ()
+            return iter(())
         if kind is EventType.ERROR:
             raise event.error or Error("The adapter reported an error and did not say which", ErrorCode.INVALID_STREAM)
         self._progress(attempt)
@@ -80,13 +104,13 @@ class Delivery:
             data = event.data or {}
             if is_whole(data):
                 # The adapter says that this call is complete: it need not wait for the end of the stream.
-                attempt.released = True
-                return (self._release(as_call(data), event.choice),)
+                call = Event(EventType.TOOL_CALL, data=as_call(data), choice=event.choice)
+                return self._send(call, lambda call: self._call(call, attempt))
             fragment = Event(EventType.PROGRESS, data={"tool_call": data}, choice=event.choice)
             return self._admit_fragment(attempt, data, fragment)
         if kind is EventType.PROGRESS:
             self._state.last_progress = event.progress
-            return (event,)
+            return self._send(event, _pass)
         return self._admit_item(attempt, event)
 
     def _progress(self, attempt: Attempt) -> None:
@@ -114,78 +138,110 @@ class Delivery:
 
     # Text.
 
-    async def _admit_text(self, attempt: Attempt, event: Event, text: str) -> Iterable[Event]:
-        channel = (event.type, event.choice)
+    async def _admit_text(self, attempt: Attempt, event: Event, text: str) -> Iterator[Event]:
         self._limit(text)
         if event.type is not EventType.REASONING and not text.isspace():
             attempt.spoke = True
-        gate = attempt.gates.get(channel)
-        if gate is not None:
-            return await self._admit_repeated(attempt, event, text, gate)
-        if attempt.seam is not None and channel == ANSWER:
-            passed = self._past_seam(attempt, attempt.seam.feed(text))
-            if not passed:
-                return ()
-            event, text = Event(EventType.TOKEN, passed, timestamp=event.timestamp), passed
-        self._append(channel, text)
-        if channel == ANSWER:
-            try:
-                await self._check(attempt, text)
-            except BaseException:
-                self._reject()
-                raise
-            self._show(text)
-            attempt.flowing = True
-        return (event,)
-
-    def _past_seam(self, attempt: Attempt, passed: str | None) -> str | None:
-        """Note what a seam cut, once it is decided."""
-        if passed is not None and attempt.seam is not None:
-            if attempt.seam.removed:
-                self._state.deduplication_applied, self._state.overlap_removed = True, attempt.seam.removed
-            attempt.seam = None
-            attempt.flowing = not passed  # Nothing is left over of this delta, and what follows need not wait.
-        return passed
-
-    async def end_seam(self, attempt: Attempt) -> Iterable[Event]:
-        """The source has ended before its seam was decided."""
-        if attempt.seam is None:
-            return ()
-        passed = self._past_seam(attempt, attempt.seam.end())
-        if not passed:
-            return ()
-        return await self._admit_text(attempt, Event(EventType.TOKEN, passed), passed)
-
-    async def _admit_repeated(self, attempt: Attempt, event: Event, text: str, gate: Gate) -> Iterable[Event]:
-        """Text of a restart, on a channel of which the consumer has something."""
         if (event.type, event.choice) == ANSWER:
-            await self._check(attempt, text)
-        return self._repeated(attempt, event, gate.feed(text))
+            if attempt.seam is not None:
+                joined = attempt.seam.feed(text)
+                if joined is None:
+                    return iter(())
+                self._sewn(attempt, attempt.seam)
+                text = joined
+            await self._judge(attempt, text)
+        return self._join(attempt, event, text)
 
-    def _repeated(self, attempt: Attempt, event: Event, passed: Passed | None) -> Iterator[Event]:
-        # A generator, so that the state changes with each event, and holds what the consumer has even if it leaves
-        # between them.
+    async def _judge(self, attempt: Attempt, text: str) -> None:
+        """Let the guardrails see a piece of the answer: at once, or at intervals while it is held."""
+        hold = self._hold
+        if not text:
+            return
+        if hold is None:
+            await self._check(attempt, text)
+            return
+        hold.arrived += len(text)
+        if attempt.checks is None:
+            hold.clear(0)
+            return
+        self._unjudged.append(text)
+        if len(self._unjudged) >= self._settings.intervals.guardrails:
+            await self._check(attempt, self._unchecked())
+            hold.clear(attempt.checks.holdback)
+
+    def _join(self, attempt: Attempt, event: Event, text: str) -> Iterator[Event]:
+        """Join a piece of text to what the consumer has of its channel."""
         channel = (event.type, event.choice)
-        if channel == ANSWER:
+        if channel == ANSWER and attempt.gates:
             # The answer has come, so what was reasoned before it has been said.
             yield from self.shut(attempt, EventType.REASONING)
-        if passed is None:
-            return
-        del attempt.gates[channel]
-        yield from self._withdraw(channel, passed.keep)
-        attempt.flowing = attempt.flowing or channel == ANSWER
-        if passed.text:
-            self._append(channel, passed.text)
-            if channel == ANSWER:
-                self._show(passed.text)
-            yield Event(event.type, passed.text, choice=event.choice, timestamp=event.timestamp)
+        gate = attempt.gates.get(channel)
+        if gate is not None:
+            passed = gate.feed(text)
+            if passed is None:
+                return
+            del attempt.gates[channel]
+            yield from self._withdraw(channel, passed)
+            text = passed.text
+        if channel == ANSWER:
+            attempt.flowing = self._hold is None
+        if text:
+            same = text == event.text
+            piece = event if same else Event(event.type, text, choice=event.choice, timestamp=event.timestamp)
+            yield from self._send(piece, self._say)
+
+    def _say(self, event: Event) -> Iterator[Event]:
+        text = event.text or ""
+        self._append((event.type, event.choice), text)
+        if self._observers is not None and event.type is EventType.TOKEN and not event.choice:
+            self._observers.token(text)
+        yield event
+
+    def _sewn(self, attempt: Attempt, seam: Seam) -> None:
+        """A seam is decided."""
+        if seam.removed:
+            self._state.deduplication_applied, self._state.overlap_removed = True, seam.removed
+        attempt.seam = None
+
+    async def end_seam(self, attempt: Attempt, seam: Seam) -> Iterator[Event]:
+        """The source has ended before its seam was decided."""
+        text = seam.end()
+        self._sewn(attempt, seam)
+        await self._judge(attempt, text)
+        return self._join(attempt, Event(EventType.TOKEN, text), text)
 
     def shut(self, attempt: Attempt, *kinds: EventType) -> Iterator[Event]:
         """Withdraw what was delivered of channels that have ended, and have said less than before."""
         for channel in [channel for channel in attempt.gates if channel[0] in kinds]:
             passed = attempt.gates.pop(channel).end()
             if passed is not None:
-                yield from self._withdraw(channel, passed.keep)
+                yield from self._withdraw(channel, passed)
+
+    def _withdraw(self, channel: Channel, passed: Passed) -> Iterator[Event]:
+        """Take back what a gate found to be different, out loud."""
+        keep = passed.keep
+        if keep is None:
+            return iter(())
+        reset = Event(EventType.RESET, data={"keep": keep}, choice=channel[1])
+        return self._send(reset, lambda event: self._reset(event, channel, keep))
+
+    def _reset(self, event: Event, channel: Channel, keep: int) -> Iterator[Event]:
+        state = self._state
+        kind, choice = channel
+        if self._observers is not None:
+            self._observers.flush()
+        if channel == ANSWER:
+            state._keep(keep)
+            self._checked = len(state._tokens)
+        elif kind is EventType.TOKEN:
+            state.choices[choice] = state.choices[choice][:keep]
+        else:
+            name = "reasoning" if kind is EventType.REASONING else "refusal"
+            setattr(state, name, getattr(state, name)[:keep])
+            event.data = {"keep": len(state.content), name: keep}
+        if self._observers is not None:
+            self._observers.reset(event)
+        yield event
 
     def _append(self, channel: Channel, text: str) -> None:
         state = self._state
@@ -202,30 +258,6 @@ class Delivery:
             state._refusal = state._refusal or []
             state._refusal.append(text)
 
-    def _withdraw(self, channel: Channel, keep: int | None) -> Iterator[Event]:
-        """Take back all but the first `keep` characters of a channel, out loud."""
-        if keep is None:
-            return
-        state = self._state
-        kind, choice = channel
-        if self._observers is not None:
-            self._observers.flush()
-        if channel == ANSWER:
-            state._keep(keep)
-            self._checked = len(state._tokens)
-            data = {"keep": keep}
-        elif kind is EventType.TOKEN:
-            state.choices[choice] = state.choices[choice][:keep]
-            data = {"keep": keep}
-        else:
-            name = "reasoning" if kind is EventType.REASONING else "refusal"
-            setattr(state, name, getattr(state, name)[:keep])
-            data = {"keep": len(state.content), name: keep}
-        event = Event(EventType.RESET, data=data, choice=choice)
-        if self._observers is not None:
-            self._observers.reset(event)
-        yield event
-
     def _limit(self, text: str) -> None:
         limits = self._settings.limits
         if limits.max_event_bytes is not None and len(text) * 4 > limits.max_event_bytes:
@@ -241,40 +273,38 @@ class Delivery:
                     f"The output is longer than Limits.max_output_chars: {limits.max_output_chars}"
                 )
 
-    def _show(self, text: str) -> None:
-        if self._observers is not None:
-            self._observers.token(text)
-
-    def _reject(self) -> None:
-        """The newest token was taken in, and does not reach the consumer."""
-        self._state._tokens.pop()
-        self._checked = len(self._state._tokens)
-
     # Everything but text.
 
-    def _admit_fragment(self, attempt: Attempt, fragment: dict[str, Any], event: Event) -> Iterable[Event]:
+    def _admit_fragment(self, attempt: Attempt, fragment: dict[str, Any], event: Event) -> Iterator[Event]:
         if attempt.tools is None:
             attempt.tools = ToolCalls()
         attempt.tools.add(fragment, event.choice)
-        return () if self._settings.buffer_tool_calls else (event,)
+        return iter(()) if self._settings.buffer_tool_calls else self._send(event, _pass)
 
-    def _release(self, call: dict[str, Any], choice: int) -> Event:
+    def _call(self, event: Event, attempt: Attempt) -> Iterator[Event]:
+        """A whole tool call reaches the consumer; from here on the stream cannot be restarted."""
+        attempt.released = True
+        call = event.data or {}
         self._state.tool_calls.append(call)
         if self._observers is not None:
             self._observers.tool_call(call)
-        return Event(EventType.TOOL_CALL, data=call, choice=choice)
+        yield event
 
-    def _admit_item(self, attempt: Attempt, event: Event) -> Iterable[Event]:
+    def _admit_item(self, attempt: Attempt, event: Event) -> Iterator[Event]:
         """A message or a data output: one that an earlier attempt delivered is not delivered again."""
         if self._items is None:
             self._items = []
         place, attempt.items = attempt.items, attempt.items + 1
         if place < len(self._items) and self._items[place] == event:
-            return ()
+            return iter(())
+        return self._send(event, self._item)
+
+    def _item(self, event: Event) -> Iterator[Event]:
+        assert self._items is not None
         self._items.append(event)
         if event.payload is not None:
             self._state.data_outputs.append(event.payload)
-        return (event,)
+        yield event
 
     # The fast lane.
 
@@ -348,6 +378,11 @@ class Delivery:
             self._observers.tokens_taken()
         return pending
 
+    def _reject(self) -> None:
+        """The newest token was taken in, and does not reach the consumer."""
+        self._state._tokens.pop()
+        self._checked = len(self._state._tokens)
+
     async def resolve(self, attempt: Attempt, pending: Any, text: str) -> None:
         """Await the verdicts that hold a token back."""
         assert attempt.checks is not None
@@ -356,8 +391,8 @@ class Delivery:
         except BaseException:
             self._reject()
             raise
-        self._show(text)
         if self._observers is not None:
+            self._observers.token(text)
             self._observers.tokens_taken()
 
     # Guardrails, and the end.
@@ -370,6 +405,9 @@ class Delivery:
 
     def _unchecked(self) -> str:
         """The text that no guardrail has seen."""
+        if self._hold is not None:
+            text, self._unjudged = "".join(self._unjudged), []
+            return text
         tokens = self._state._tokens
         text = "".join(tokens[self._checked :])
         self._checked = len(tokens)
@@ -395,12 +433,25 @@ class Delivery:
         finally:
             del state.tool_calls[len(state.tool_calls) - len(calls) :]
 
+    def last_text(self, attempt: Attempt) -> Iterator[Event]:
+        """Nobody objects: what a restart never said again is withdrawn, and what was held goes out."""
+        yield from self.shut(attempt, *TEXT)
+        if self._hold is not None:
+            self._hold.open()
+            yield from self._hold.release()
+
     def finish(self, attempt: Attempt) -> list[Event]:
         """The last events of a stream that ended well: its tool calls, and COMPLETE."""
         proof, state = attempt.proof, self._state
         assert proof is not None
         reason = (proof.data or {}).get("finish_reason")
         calls = attempt.tools.whole() if attempt.tools is not None else ()
-        out = [self._release(call, choice) for choice, call in calls]
+        out: list[Event] = []
+        for choice, call in calls:
+            out += self._call(Event(EventType.TOOL_CALL, data=call, choice=choice), attempt)
         state.finish_reason, state.usage = reason, proof.usage
         return [*out, Event(EventType.COMPLETE, usage=proof.usage, data={"finish_reason": reason} if reason else None)]
+
+
+def _pass(event: Event) -> Iterator[Event]:
+    yield event

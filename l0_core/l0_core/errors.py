@@ -484,14 +484,15 @@ _WORDS = {
     ),
     "runtime_killed": (
         r"\bsig(term|kill)\b|\b(lambda|function|execution) timed? ?out\b"
-        r"|\b(worker|runtime|process|container|isolate)\b.{0,20}\b(terminated|killed|died|exited|evicted|crashed)\b"
+        r"|\b(worker|runtime|process|container|isolate)( \w+){0,2} (terminated|killed|died|exited|evicted|crashed)\b"
     ),
     "background_throttle": (
         r"\bbackground\b.{0,20}\b(suspend|throttl)|\b(background|inactive) tab\b|\btab\b.{0,10}\bsuspended\b"
         r"|\b(page|visibility)\b.{0,10}\bhidden\b"
     ),
     "sse_aborted": (
-        r"\b(sse|server-sent events?|event ?(stream|source))\b.{0,30}\b(abort|clos|drop|end|error|fail|interrupt)"
+        r"\b(sse|server-sent events?|event ?(stream|source))\b"
+        r".{0,30}\b(aborted|closed|dropped|ended|error|failed|interrupted)\b"
         r"|\bstream\b.{0,20}\babort|\babort(ed|ing)?\b.{0,20}\bstream\b"
     ),
     "no_bytes": (
@@ -547,7 +548,9 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(link))
         yield link
-        cause = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        # httpcore raises its errors once more `from None`, which hides what they were made of.
+        hidden = link.__suppress_context__ and not type(link).__module__.startswith("httpcore")
+        cause = link.__cause__ or (None if hidden else link.__context__)
         if cause is not None:
             ahead.append(cause)
         if isinstance(link, BaseExceptionGroup):
@@ -579,7 +582,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def body_codes(error: BaseException) -> frozenset[str]:
-    """What the provider calls the error in its answer: the `code` and `type` of the body, lower case."""
+    """What the provider calls the error in its answer: the `code` and `type` of the body, as text in lower case."""
     found: set[str] = set()
     body = getattr(error, "body", None)
     holders = [error, body]
@@ -588,8 +591,8 @@ def body_codes(error: BaseException) -> frozenset[str]:
     for holder in holders:
         for name in ("code", "type"):
             value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-            if isinstance(value, str):
-                found.add(value.lower())
+            if isinstance(value, str | int):
+                found.add(str(value).lower())
     return frozenset(found)
 
 

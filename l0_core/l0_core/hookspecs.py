@@ -124,7 +124,8 @@ class ClientAdapter(Protocol):
         """The client, or one like it, that makes the calls taken over: without retries of its own, which are L0's."""
 
     strategies: tuple[str, ...]
-    """The ways in which a call can be asked to continue a text, by name, in the order in which they are tried."""
+    """The ways in which a call can be asked to continue a text, by name. The first is for any model: it is the one that
+    is tried unless the caller names another, and when that other is refused."""
 
     def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str, strategy: str) -> Continued | None:
         """The call that continues `kept`, or None if this one cannot be continued."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
 from l0_core.checks import Checks
 from l0_core.deadline import Aborted, Interrupted, Watch, finish
-from l0_core.delivery import TEXT, Delivery
+from l0_core.delivery import Delivery
 from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, ZeroOutput
 from l0_core.events import Event, EventType
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
@@ -116,7 +116,7 @@ class Session:
             if watch.stopped:
                 return
             watch.start(settings.limits.max_duration)
-            simple = not (settings.guardrails or settings.continuation or settings.keep_raw or settings.watched)
+            simple = settings.is_simple
             while True:
                 attempt = self._next_attempt()
                 error = None
@@ -201,7 +201,7 @@ class Session:
                                         raise Interrupted
                             self._lingering(attempt)
                     if attempt.seam is not None and attempt.is_proved:
-                        for event in await self.delivery.end_seam(attempt):
+                        for event in await self.delivery.end_seam(attempt, attempt.seam):
                             yield event
                     if watch.stopped:
                         raise Interrupted
@@ -360,8 +360,7 @@ class Session:
             await self.delivery.last_check(attempt, incomplete)
         elif attempt.tools is not None:
             attempt.tools.whole()
-        # What the restart never said again is withdrawn.
-        return self.delivery.shut(attempt, *TEXT) if attempt.gates else ()
+        return self.delivery.last_text(attempt)
 
     def _closing(self, attempt: Attempt) -> Coroutine[Any, Any, None] | None:
         """What closes the source, if it is not closed."""

@@ -49,12 +49,15 @@ OPTIONS = CALLBACKS | {
     "meta",
     "on_interrupt",
     "plugins",
+    "release",
     "retry",
     "timeout",
 }
 """What `run()` and `wrap()` take, besides sources."""
 
 NO_CONTEXT: Mapping[str, Any] = MappingProxyType({})
+
+RELEASE = ("live", "checked", "complete")
 
 ON_INTERRUPT = ("resume", "verify", "reset", "fail")
 
@@ -78,9 +81,15 @@ class Settings:
         "limits",
         "on_interrupt",
         "plugins",
+        "release",
         "retry",
         "total",
     )
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether a first attempt needs no preparation."""
+        return not (self.guardrails or self.continuation or self.keep_raw or self.watched or self.release != "live")
 
     @property
     def watched(self) -> bool:
@@ -104,6 +113,7 @@ class Settings:
         keep_raw: bool = False,
         continuation: ContinuationConfig | None = None,
         continuation_prompt: Callable[[str], str] | None = None,
+        release: str = "live",
     ) -> None:
         self.retry, self.guardrails, self.plugins = retry, guardrails, plugins
         self.initial_token = self.inter_token = self.total = None
@@ -114,6 +124,7 @@ class Settings:
         self.limits, self.intervals, self.adapter = limits, intervals, adapter
         self.context, self.callbacks = context, callbacks
         self.continuation, self.continuation_prompt = continuation, continuation_prompt
+        self.release = release
         self.buffer_tool_calls, self.on_interrupt, self.keep_raw = buffer_tool_calls, on_interrupt, keep_raw
 
 
@@ -138,6 +149,9 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     on_interrupt = take("on_interrupt", "verify")
     if on_interrupt not in ON_INTERRUPT:
         raise ValueError(f"on_interrupt is {on_interrupt!r}; it must be one of {', '.join(map(repr, ON_INTERRUPT))}")
+    release = take("release", "live")
+    if release not in RELEASE:
+        raise ValueError(f"release is {release!r}; it must be one of {', '.join(map(repr, RELEASE))}")
     plugins = bind_all(given["plugins"]) if "plugins" in given else ()
     guardrails = resolve_guardrails(given["guardrails"]) if "guardrails" in given else ()
     if plugins:
@@ -159,6 +173,7 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
         keep_raw=bool(take("keep_raw")),
         continuation=_continuation(given, on_interrupt),
         continuation_prompt=take("build_continuation_prompt"),
+        release=release,
     )
 
 

@@ -46,11 +46,17 @@ def caused_by(cause: BaseException, error: BaseException) -> BaseException:
         (answer(429, "rate_limit_exceeded"), C.TRANSIENT),
         (answer(400, "context_length_exceeded"), C.FATAL),
         (answer(500, "insufficient_quota"), C.TRANSIENT),
+        *[(answer(status), C.FATAL) for status in (301, 302, 307)],
         # By body, sent inside a stream.
         (answer(None, None, "overloaded_error"), C.TRANSIENT),
         (answer(None, "server_error"), C.TRANSIENT),
         (answer(None, "context_length_exceeded", "invalid_request_error"), C.FATAL),
         (answer(None, None, "authentication_error"), C.FATAL),
+        # A status in the place of a code.
+        (answer(None, "429"), C.TRANSIENT),
+        (answer(None, "502"), C.TRANSIENT),
+        (answer(None, "402"), C.FATAL),
+        (answer(503, "402"), C.TRANSIENT),
         # By type, of libraries that are not imported.
         *[(of_library("httpx", n), C.NETWORK) for n in ("ReadError", "ConnectError", "RemoteProtocolError")],
         *[(of_library("httpx2", n), C.TRANSIENT) for n in ("ReadTimeout", "PoolTimeout", "ConnectTimeout")],
@@ -61,6 +67,10 @@ def caused_by(cause: BaseException, error: BaseException) -> BaseException:
         (of_library("aiohttp.client_exceptions", "ServerDisconnectedError"), C.NETWORK),
         (of_library("httpx", "TooManyRedirects"), C.FATAL),
         (of_library("httpx", "UnsupportedProtocol"), C.FATAL),
+        *[(of_library("httpx2", n), C.INTERNAL) for n in ("StreamConsumed", "ResponseNotRead", "CookieConflict")],
+        (of_library("http.client", "IncompleteRead"), C.NETWORK),
+        (of_library("openai", "OpenAIError"), C.FATAL),
+        (caused_by(of_library("httpx", "ReadError"), of_library("openai", "OpenAIError")), C.NETWORK),
         # Builtin.
         (ConnectionResetError(), C.NETWORK),
         (BrokenPipeError(), C.NETWORK),
@@ -79,10 +89,13 @@ def caused_by(cause: BaseException, error: BaseException) -> BaseException:
         (caused_by(ConnectionResetError(), RuntimeError("stream broke")), C.NETWORK),
         (caused_by(ssl.SSLCertVerificationError(1, "x"), of_library("openai", "APIConnectionError")), C.FATAL),
         (caused_by(of_library("httpx", "TooManyRedirects"), of_library("openai", "APIConnectionError")), C.FATAL),
+        (ExceptionGroup("unhandled errors in a TaskGroup", [ValueError(), ConnectionResetError()]), C.NETWORK),
+        (caused_by(ExceptionGroup("x", [ssl.SSLCertVerificationError(1, "x")]), OSError("x")), C.FATAL),
         # By message, where nothing else speaks.
         (Exception("Connection reset by peer"), C.NETWORK),
         (Exception("request timed out"), C.TRANSIENT),
         (Exception("Rate limit reached"), C.TRANSIENT),
+        (Exception("certificate verify failed: self-signed certificate"), C.FATAL),
         (Exception("assessment failed"), C.MODEL),
         (Exception("concert not found"), C.MODEL),
         (answer(401, message="Unauthorized: connection closed"), C.FATAL),
@@ -109,6 +122,16 @@ def test_a_status_given_as_text_is_understood() -> None:
     nested = Exception("no")
     nested.response = SimpleNamespace(status_code=503)  # type: ignore[attr-defined]
     assert l0.categorize_error(nested) is C.TRANSIENT
+
+
+def test_what_httpcore_hides_is_found() -> None:
+    hidden = of_library("httpcore2", "ConnectError")
+    hidden.__context__, hidden.__suppress_context__ = ssl.SSLCertVerificationError(1, "x"), True
+    error = caused_by(caused_by(hidden, of_library("httpx2", "ConnectError")), of_library("openai", "APIError"))
+    assert l0.categorize_error(error) is C.FATAL
+    told = RuntimeError("x")
+    told.__context__, told.__suppress_context__ = ConnectionResetError(), True
+    assert l0.categorize_error(told) is C.MODEL
 
 
 def test_a_circle_of_causes_ends() -> None:

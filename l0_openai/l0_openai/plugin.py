@@ -79,7 +79,7 @@ class ChatCompletions:
         # can hold an endless stream, and each token would wait for the compressor's next block.
         return client.with_options(max_retries=0, default_headers={"Accept-Encoding": "identity"})
 
-    strategies = ("instruct",)
+    strategies = ("instruct", "prefill", "vllm")
 
     def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str, strategy: str) -> Continued | None:
         """Ask for the rest of `kept`.
@@ -92,8 +92,6 @@ class ChatCompletions:
 
         A continuation of a tool call or of structured output is not asked for.
         """
-        if strategy not in ("instruct", "prefill", "vllm"):
-            raise ValueError(f"unknown strategy {strategy!r}; there are 'instruct', 'prefill' and 'vllm'")
         if kwargs.get("response_format") or (kwargs.get("n") or 1) != 1:
             return None
         said = {"role": "assistant", "content": kept}
