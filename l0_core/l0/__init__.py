@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from l0_core.continuation import ContinuationConfig as ContinuationConfig
     from l0_core.continuation import DeduplicationOptions as DeduplicationOptions
     from l0_core.continuation import OverlapResult as OverlapResult
+    from l0_core.delays import ERROR_TYPE_DELAY_DEFAULTS as ERROR_TYPE_DELAY_DEFAULTS
+    from l0_core.delays import EXPONENTIAL_RETRY as EXPONENTIAL_RETRY
+    from l0_core.delays import MINIMAL_RETRY as MINIMAL_RETRY
+    from l0_core.delays import RECOMMENDED_RETRY as RECOMMENDED_RETRY
+    from l0_core.delays import STRICT_RETRY as STRICT_RETRY
+    from l0_core.delays import ErrorTypeDelayDefaults as ErrorTypeDelayDefaults
+    from l0_core.delays import ErrorTypeDelays as ErrorTypeDelays
     from l0_core.errors import AdapterNotFound as AdapterNotFound
     from l0_core.errors import Error as Error
     from l0_core.errors import ErrorCategory as ErrorCategory
@@ -55,18 +62,35 @@ if TYPE_CHECKING:
     from l0_core.hookspecs import Sink as Sink
     from l0_core.hookspecs import hookimpl as hookimpl
     from l0_core.lifecycle import EventBus as EventBus
+    from l0_core.lifecycle import FailureType as FailureType
     from l0_core.lifecycle import ObservabilityEvent as ObservabilityEvent
     from l0_core.lifecycle import ObservabilityEventType as ObservabilityEventType
-    from l0_core.options import ERROR_TYPE_DELAY_DEFAULTS as ERROR_TYPE_DELAY_DEFAULTS
-    from l0_core.options import EXPONENTIAL_RETRY as EXPONENTIAL_RETRY
-    from l0_core.options import MINIMAL_RETRY as MINIMAL_RETRY
-    from l0_core.options import RECOMMENDED_RETRY as RECOMMENDED_RETRY
+    from l0_core.lifecycle import RecoveryPolicy as RecoveryPolicy
+    from l0_core.lifecycle import RecoveryStrategy as RecoveryStrategy
+    from l0_core.network import NetworkError as NetworkError
+    from l0_core.network import NetworkErrorAnalysis as NetworkErrorAnalysis
+    from l0_core.network import NetworkErrorType as NetworkErrorType
+    from l0_core.network import analyze_network_error as analyze_network_error
+    from l0_core.network import create_network_error as create_network_error
+    from l0_core.network import describe_network_error as describe_network_error
+    from l0_core.network import is_background_throttle as is_background_throttle
+    from l0_core.network import is_connection_dropped as is_connection_dropped
+    from l0_core.network import is_dns_error as is_dns_error
+    from l0_core.network import is_econnrefused as is_econnrefused
+    from l0_core.network import is_econnreset as is_econnreset
+    from l0_core.network import is_fetch_error as is_fetch_error
+    from l0_core.network import is_network_error as is_network_error
+    from l0_core.network import is_no_bytes as is_no_bytes
+    from l0_core.network import is_partial_chunks as is_partial_chunks
+    from l0_core.network import is_runtime_killed as is_runtime_killed
+    from l0_core.network import is_sse_aborted as is_sse_aborted
+    from l0_core.network import is_ssl_error as is_ssl_error
+    from l0_core.network import is_stream_interrupted as is_stream_interrupted
+    from l0_core.network import is_timeout_error as is_timeout_error
+    from l0_core.network import suggest_retry_delay as suggest_retry_delay
     from l0_core.options import RETRY_DEFAULTS as RETRY_DEFAULTS
-    from l0_core.options import STRICT_RETRY as STRICT_RETRY
     from l0_core.options import BackoffStrategy as BackoffStrategy
     from l0_core.options import CheckIntervals as CheckIntervals
-    from l0_core.options import ErrorTypeDelayDefaults as ErrorTypeDelayDefaults
-    from l0_core.options import ErrorTypeDelays as ErrorTypeDelays
     from l0_core.options import Limits as Limits
     from l0_core.options import Retry as Retry
     from l0_core.options import RetryableErrorType as RetryableErrorType
@@ -89,10 +113,18 @@ _TABLE = {
     "l0_core.stream": "Stream LazyStream consume_stream get_text",
     "l0_core.events": "Event EventType ContentType DataPayload Progress",
     "l0_core.state": "State",
+    "l0_core.delays": (
+        "ERROR_TYPE_DELAY_DEFAULTS EXPONENTIAL_RETRY ErrorTypeDelayDefaults ErrorTypeDelays MINIMAL_RETRY "
+        "RECOMMENDED_RETRY STRICT_RETRY"
+    ),
+    "l0_core.network": (
+        "NetworkError NetworkErrorAnalysis NetworkErrorType analyze_network_error create_network_error "
+        "describe_network_error is_background_throttle is_connection_dropped is_dns_error is_econnrefused "
+        "is_econnreset is_fetch_error is_network_error is_no_bytes is_partial_chunks is_runtime_killed "
+        "is_sse_aborted is_ssl_error is_stream_interrupted is_timeout_error suggest_retry_delay"
+    ),
     "l0_core.options": (
-        "Retry RetryDefaults RETRY_DEFAULTS MINIMAL_RETRY RECOMMENDED_RETRY STRICT_RETRY "
-        "EXPONENTIAL_RETRY RetryableErrorType Timeout Limits CheckIntervals BackoffStrategy "
-        "ErrorTypeDelays ErrorTypeDelayDefaults ERROR_TYPE_DELAY_DEFAULTS"
+        "Retry RetryDefaults RETRY_DEFAULTS RetryableErrorType Timeout Limits CheckIntervals BackoffStrategy"
     ),
     "l0_core.errors": (
         "Error ErrorCode ErrorContext ErrorCategory TimeoutError Truncated ZeroOutput InvalidToolCall "
@@ -101,7 +133,9 @@ _TABLE = {
     ),
     "l0_core.guardrails": "GuardrailRule GuardrailViolation Violation",
     "l0_core.presets": "Guardrails",
-    "l0_core.lifecycle": "ObservabilityEvent ObservabilityEventType EventBus",
+    "l0_core.lifecycle": (
+        "ObservabilityEvent ObservabilityEventType EventBus FailureType RecoveryPolicy RecoveryStrategy"
+    ),
     "l0_core.adapters": "Adapters Adapter AdaptedEvent",
     "l0_core.continuation": "Continuation ContinuationConfig DeduplicationOptions OverlapResult",
     "l0_core.hookspecs": "hookimpl Check Sink Envelope Failure RetryAfter FallBack Halt",

@@ -150,12 +150,17 @@ class Delivery:
                 self._sewn(attempt, attempt.seam)
                 text = joined
             await self._judge(attempt, text)
+        if self._hold is None and not attempt.gates and text == event.text:
+            # Nothing to join it to and nothing to wait for, as in most streams.
+            attempt.flowing = attempt.flowing or (event.type, event.choice) == ANSWER
+            self._note(event, text)
+            return iter((event,))
         return self._join(attempt, event, text)
 
     async def _judge(self, attempt: Attempt, text: str) -> None:
         """Let the guardrails see a piece of the answer: at once, or at intervals while it is held."""
         hold = self._hold
-        if not text:
+        if not text or (hold is None and attempt.checks is None):
             return
         if hold is None:
             await self._check(attempt, text)
@@ -191,11 +196,14 @@ class Delivery:
             yield from self._send(piece, self._say)
 
     def _say(self, event: Event) -> Iterator[Event]:
-        text = event.text or ""
+        self._note(event, event.text or "")
+        yield event
+
+    def _note(self, event: Event, text: str) -> None:
+        """Text reaches the consumer."""
         self._append((event.type, event.choice), text)
         if self._observers is not None and event.type is EventType.TOKEN and not event.choice:
             self._observers.token(text)
-        yield event
 
     def _sewn(self, attempt: Attempt, seam: Seam) -> None:
         """A seam is decided."""

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-__all__ = ["EventBus", "ObservabilityEvent", "ObservabilityEventType"]
+__all__ = [
+    "EventBus",
+    "FailureType",
+    "ObservabilityEvent",
+    "ObservabilityEventType",
+    "RecoveryPolicy",
+    "RecoveryStrategy",
+]
 
 logger = logging.getLogger("l0")
 
@@ -91,6 +98,39 @@ class ObservabilityEventType(str, Enum):
     STRUCTURED_AUTO_CORRECT_START = "STRUCTURED_AUTO_CORRECT_START"
     STRUCTURED_AUTO_CORRECT_END = "STRUCTURED_AUTO_CORRECT_END"
     CONTINUATION_START = "CONTINUATION_START"
+
+
+class FailureType(str, Enum):
+    """What failed, as the `failureType` of an ERROR event says it."""
+
+    NETWORK = "network"
+    MODEL = "model"
+    TOOL = "tool"
+    TIMEOUT = "timeout"
+    ABORT = "abort"
+    ZERO_OUTPUT = "zero_output"
+    UNKNOWN = "unknown"
+
+
+class RecoveryStrategy(str, Enum):
+    """What follows a failure, as the `recoveryStrategy` of an ERROR event says it."""
+
+    RETRY = "retry"
+    FALLBACK = "fallback"
+    CONTINUE = "continue"
+    HALT = "halt"
+
+
+@dataclass
+class RecoveryPolicy:
+    """What a stream may still do about failures, as the `policy` of an ERROR event says it. `attempt` begins at 1."""
+
+    retry_enabled: bool = True
+    fallback_enabled: bool = False
+    max_retries: int = 3
+    max_fallbacks: int = 0
+    attempt: int = 1
+    fallback_index: int | None = None
 
 
 @dataclass(slots=True)

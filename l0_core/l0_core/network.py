@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, cast
 
+from l0_core.delays import ERROR_TYPE_DELAY_DEFAULTS, ErrorTypeDelays
 from l0_core.errors import (
     Error,
     ErrorCategory,
@@ -25,7 +26,6 @@ from l0_core.errors import (
     meaning_of,
     status_of,
 )
-from l0_core.options import ERROR_TYPE_DELAY_DEFAULTS, ErrorTypeDelays
 
 __all__ = [
     "NetworkError",

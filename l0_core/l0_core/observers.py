@@ -7,14 +7,21 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from l0_core.errors import ErrorCategory
+from l0_core.errors import Error, ErrorCategory, ZeroOutput
 from l0_core.errors import TimeoutError as StreamTimeout
 from l0_core.events import Event
 from l0_core.guardrails import GuardrailViolation
 from l0_core.hookspecs import Decision, Envelope, Failure, FallBack, RetryAfter, Sink
-from l0_core.lifecycle import ObservabilityEvent, ObservabilityEventType
+from l0_core.lifecycle import (
+    FailureType,
+    ObservabilityEvent,
+    ObservabilityEventType,
+    RecoveryPolicy,
+    RecoveryStrategy,
+)
 
 if TYPE_CHECKING:
     from l0_core.attempt import Attempt
@@ -145,8 +152,28 @@ class Observers:
         if failure.category is ErrorCategory.NETWORK:
             self._emit(E.NETWORK_ERROR, error=type(error).__name__, retryable=retry)
         self._call("on_error", error, retry, fallback)
-        strategy = "retry" if retry else "fallback" if fallback else "halt"
-        self._emit(E.ERROR, error=type(error).__name__, category=failure.category.value, recoveryStrategy=strategy)
+        settings, session = self._session.settings, self._session
+        strategy = RecoveryStrategy.HALT
+        if retry or fallback:
+            continuing = RecoveryStrategy.CONTINUE if session.resuming else RecoveryStrategy.RETRY
+            strategy = continuing if retry else RecoveryStrategy.FALLBACK
+        policy = RecoveryPolicy(
+            retry_enabled=bool(settings.retry.max_retries),
+            fallback_enabled=session.source_count > 1,
+            max_retries=settings.retry.max_retries or 0,
+            max_fallbacks=session.source_count - 1,
+            attempt=attempt.number,
+            fallback_index=attempt.source,
+        )
+        self._emit(
+            E.ERROR,
+            error=type(error).__name__,
+            errorCode=error.code.value if isinstance(error, Error) else None,
+            category=failure.category.value,
+            failureType=_failure_type(failure).value,
+            recoveryStrategy=strategy.value,
+            policy=asdict(policy),
+        )
 
     def retrying(self, failure: Failure, delay: float) -> None:
         retries = self._session.state.model_retry_count + self._session.state.network_retry_count
@@ -255,6 +282,16 @@ class Observers:
         """Wait for what was deferred."""
         if self._task is not None:
             await self._task
+
+
+def _failure_type(failure: Failure) -> FailureType:
+    if isinstance(failure.error, TimeoutError):
+        return FailureType.TIMEOUT
+    if isinstance(failure.error, ZeroOutput):
+        return FailureType.ZERO_OUTPUT
+    if failure.category is ErrorCategory.NETWORK:
+        return FailureType.NETWORK
+    return FailureType.MODEL if failure.category is not ErrorCategory.INTERNAL else FailureType.UNKNOWN
 
 
 def _report(name: str, error: BaseException) -> None:

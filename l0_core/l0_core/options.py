@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from l0_core.delays import ErrorTypeDelays
 
 __all__ = [
     "BackoffStrategy",
     "CheckIntervals",
-    "ErrorTypeDelayDefaults",
-    "ErrorTypeDelays",
     "Limits",
     "Retry",
     "RetryDefaults",
@@ -62,46 +63,7 @@ class RetryDefaults:
     retry_on: tuple[RetryableErrorType, ...] = tuple(RetryableErrorType)
 
 
-@dataclass(frozen=True, eq=False)
-class ErrorTypeDelayDefaults:
-    """Base delays by the kind of network error, in seconds."""
-
-    connection_dropped: float = 1.0
-    fetch_error: float = 0.5
-    econnreset: float = 1.0
-    econnrefused: float = 2.0
-    sse_aborted: float = 0.5
-    no_bytes: float = 0.5
-    partial_chunks: float = 0.5
-    runtime_killed: float = 2.0
-    background_throttle: float = 5.0
-    dns_error: float = 3.0
-    ssl_error: float = 0.0
-    timeout: float = 1.0
-    unknown: float = 1.0
-
-
 RETRY_DEFAULTS = RetryDefaults()
-ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelayDefaults()
-
-
-@dataclass
-class ErrorTypeDelays:
-    """Base delays of one's own by the kind of network error, in seconds. None takes `Retry.base_delay`."""
-
-    connection_dropped: float | None = None
-    fetch_error: float | None = None
-    econnreset: float | None = None
-    econnrefused: float | None = None
-    sse_aborted: float | None = None
-    no_bytes: float | None = None
-    partial_chunks: float | None = None
-    runtime_killed: float | None = None
-    background_throttle: float | None = None
-    dns_error: float | None = None
-    ssl_error: float | None = None
-    timeout: float | None = None
-    unknown: float | None = None
 
 
 @dataclass
@@ -147,40 +109,46 @@ class Retry:
     @classmethod
     def minimal(cls) -> Retry:
         """Two attempts, four retries, linear waits."""
+        from l0_core.delays import ErrorTypeDelays
+
         return cls(attempts=2, max_retries=4, strategy=BackoffStrategy.LINEAR, error_type_delays=ErrorTypeDelays())
 
     @classmethod
     def recommended(cls) -> Retry:
         """Three attempts, six retries, fixed jitter."""
+        from l0_core.delays import ErrorTypeDelays
+
         return cls(error_type_delays=ErrorTypeDelays())
 
     @classmethod
     def strict(cls) -> Retry:
         """Three attempts, six retries, full jitter."""
+        from l0_core.delays import ErrorTypeDelays
+
         return cls(strategy=BackoffStrategy.FULL_JITTER, error_type_delays=ErrorTypeDelays())
 
     @classmethod
     def exponential(cls) -> Retry:
         """Four attempts, eight retries, exponential waits."""
+        from l0_core.delays import ErrorTypeDelays
+
         return cls(attempts=4, max_retries=8, strategy=BackoffStrategy.EXPONENTIAL, error_type_delays=ErrorTypeDelays())
 
     @classmethod
     def mobile(cls) -> Retry:
         """For links that come and go: longer waits, full jitter."""
+        from l0_core.delays import ErrorTypeDelays
+
         delays = ErrorTypeDelays(background_throttle=15.0, timeout=3.0, connection_dropped=2.5)
         return cls(max_delay=15.0, strategy=BackoffStrategy.FULL_JITTER, error_type_delays=delays)
 
     @classmethod
     def edge(cls) -> Retry:
         """For runtimes that live briefly: shorter waits."""
+        from l0_core.delays import ErrorTypeDelays
+
         delays = ErrorTypeDelays(runtime_killed=2.0, timeout=1.5)
         return cls(base_delay=0.5, max_delay=5.0, error_type_delays=delays)
-
-
-MINIMAL_RETRY = Retry.minimal()
-RECOMMENDED_RETRY = Retry.recommended()
-STRICT_RETRY = Retry.strict()
-EXPONENTIAL_RETRY = Retry.exponential()
 
 
 _warned_of_seconds = False

@@ -22,7 +22,7 @@ from l0_core.errors import (
 from l0_core.errors import TimeoutError as StreamTimeout
 from l0_core.hints import Hint, hint_of
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
-from l0_core.options import ERROR_TYPE_DELAY_DEFAULTS, BackoffStrategy, Retry, RetryableErrorType
+from l0_core.options import BackoffStrategy, Retry, RetryableErrorType
 
 if TYPE_CHECKING:
     from l0_core.attempt import Source
@@ -182,6 +182,7 @@ class Recovery:
         delays = self._retry.error_type_delays
         if delays is None or failure.category is not ErrorCategory.NETWORK:
             return None
+        from l0_core.delays import ERROR_TYPE_DELAY_DEFAULTS
         from l0_core.network import analyze_network_error
 
         name = analyze_network_error(failure.error).type.value

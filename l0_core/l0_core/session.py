@@ -20,12 +20,12 @@ from l0_core.delivery import Delivery
 from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, ZeroOutput
 from l0_core.events import Event, EventType
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
-from l0_core.recovery import Recovery
 from l0_core.state import Outcome, State
 
 if TYPE_CHECKING:
     from l0_core.continuation import ContinuationConfig
     from l0_core.observers import Observers
+    from l0_core.recovery import Recovery
     from l0_core.settings import Settings
 
 __all__ = ["Session"]
@@ -49,7 +49,6 @@ class Session:
         "_background",
         "_ended",
         "_recovery",
-        "_resuming",
         "_seen",
         "_sources",
         "_stream_id",
@@ -59,6 +58,7 @@ class Session:
         "errors",
         "observers",
         "raw",
+        "resuming",
         "settings",
         "state",
         "watch",
@@ -75,7 +75,7 @@ class Session:
         self.observers: Observers | None = None
         self._sources = [Source(given) for given in sources]
         self._recovery: Recovery | None = None
-        self._resuming = False
+        self.resuming = False
         self._ended: asyncio.Event | None = None
         self._seen: set[tuple[object, ...]] | None = None
         self._background: asyncio.Task[None] | None = None
@@ -94,6 +94,10 @@ class Session:
 
             self._stream_id = new_stream_id()
         return self._stream_id
+
+    @property
+    def source_count(self) -> int:
+        return len(self._sources)
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -273,8 +277,8 @@ class Session:
     async def _prepare(self, attempt: Attempt) -> None:
         """Open the guardrails, and let them judge what the attempt is to continue, if it is to."""
         continuation = self.settings.continuation
-        if continuation is not None and self._resuming:
-            attempt.kept, self._resuming = self.state.content, False
+        if continuation is not None and self.resuming:
+            attempt.kept, self.resuming = self.state.content, False
         if self.settings.guardrails:
             self._open_checks(attempt)
         if continuation is not None and attempt.kept:
@@ -386,6 +390,8 @@ class Session:
     async def _recover(self, attempt: Attempt, error: Exception) -> BaseException | None:
         """Decide what follows a failure, and wait if it is a retry. Returns the error if nothing follows."""
         if self._recovery is None:
+            from l0_core.recovery import Recovery  # Most streams do not fail.
+
             self._recovery = Recovery(self._sources, self.settings.retry, self.state, self.watch.loop)
         recovery = self._recovery
         delivered = len(self.state.content)
@@ -401,8 +407,8 @@ class Session:
             decision = recovery.bounded(await self._policies(attempt, failure), failure, self.watch.remaining())
         if not isinstance(decision, Halt):
             next_source = recovery.source + isinstance(decision, FallBack)
-            self._resuming = self._can_resume(attempt, failure, self._sources[next_source])
-            if delivered and not self._resuming and self.settings.on_interrupt == "fail":
+            self.resuming = self._can_resume(attempt, failure, self._sources[next_source])
+            if delivered and not self.resuming and self.settings.on_interrupt == "fail":
                 decision = Halt()
         if self.observers is not None:
             self.observers.failed(attempt, failure, decision)

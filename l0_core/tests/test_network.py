@@ -18,10 +18,10 @@ from typing import Any
 
 import l0
 import pytest
+from l0_core.delays import ERROR_TYPE_DELAY_DEFAULTS, ErrorTypeDelays
 from l0_core.errors import ErrorCategory, ErrorCode
 from l0_core.network import NetworkError, NetworkErrorAnalysis
 from l0_core.network import NetworkErrorType as T
-from l0_core.options import ERROR_TYPE_DELAY_DEFAULTS, ErrorTypeDelays
 
 from l0_core import network
 

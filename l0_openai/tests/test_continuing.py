@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import l0
 import openai
 import pytest
-from l0_testing import Fault, FaultServer, Script
-
-import l0
 from l0 import ContinuationConfig
+from l0_testing import Fault, FaultServer, Script
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Tell me of the fox."}]
 TEXT = "The quick brown fox jumps over the lazy dog, while the rest of the farm sleeps on and dreams of other things."
@@ -21,9 +20,7 @@ def read(server: FaultServer, request: dict[str, Any] | None = None, **options: 
         async with openai.AsyncOpenAI(api_key="sk-test", base_url=server.base_url) as client:
             chosen = {"retry": l0.Retry(base_delay=0), "continue_from_last_good_token": True, **options}
             wrapped = l0.wrap(client, **chosen)
-            stream = await wrapped.chat.completions.create(
-                model="m", messages=MESSAGES, stream=True, **(request or {})
-            )
+            stream = await wrapped.chat.completions.create(model="m", messages=MESSAGES, stream=True, **(request or {}))
             text = ""
             async for event in stream:
                 assert not event.is_reset
@@ -82,7 +79,9 @@ def test_structured_output_is_not_continued(fault_server: FaultServer) -> None:
 def test_the_callers_prompt_takes_the_place_of_the_last_question(fault_server: FaultServer) -> None:
     fault_server.add("m", Script(TEXT, faults=[Fault("rst_mid", at=9)]))
     text, _ = read(fault_server, build_continuation_prompt=lambda kept: f"Go on after: {kept[-10:]}")
-    assert text == TEXT  # The server does not understand, and begins anew: the seam sees that all of it is a repetition.
+    assert (
+        text == TEXT
+    )  # The server begins anew, and the seam sees that all of it is a repetition.
     assert fault_server.requests[1].body["messages"][1]["content"].startswith("Go on after: ")
 
 
