@@ -215,6 +215,8 @@ class Delivery:
         """The source has ended before its seam was decided."""
         text = seam.end()
         self._sewn(attempt, seam)
+        if not text:
+            return iter(())
         await self._judge(attempt, text)
         return self._join(attempt, Event(EventType.TOKEN, text), text)
 
@@ -406,9 +408,14 @@ class Delivery:
     # Guardrails, and the end.
 
     def is_empty(self, attempt: Attempt) -> bool:
-        """Whether an attempt has said nothing: no text but blanks, no tool call, no other output."""
-        if attempt.spoke or attempt.kept or attempt.released or attempt.items or attempt.tools is not None:
+        """Whether an attempt has said nothing: no text but blanks, no tool call, no other output.
+
+        Where a text is continued exactly, nothing more is an answer. Where some of it was to be repeated, it is not.
+        """
+        if attempt.spoke or attempt.released or attempt.items or attempt.tools is not None:
             return False
+        if attempt.kept:
+            return not (attempt.exact or attempt.flowing)
         return not (attempt.flowing and any(not token.isspace() for token in self._state._tokens))
 
     def _unchecked(self) -> str:

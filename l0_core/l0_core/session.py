@@ -318,7 +318,9 @@ class Session:
     def _opened(self, attempt: Attempt) -> None:
         """The source is open, and known how to be read."""
         continuation = self.settings.continuation
-        if continuation is not None and attempt.kept and continuation.deduplicate and not attempt.exact:
+        if continuation is not None and attempt.kept and not continuation.deduplicate:
+            attempt.exact = True
+        elif continuation is not None and attempt.kept and not attempt.exact:
             from l0_core.continuation import Seam
 
             attempt.seam = Seam(attempt.kept, continuation.deduplication_options)

@@ -246,12 +246,14 @@ def test_an_answer_that_was_whole_and_wrong_is_not_continued() -> None:
     run(main())
 
 
-def test_a_continuation_that_says_nothing_more_is_an_end() -> None:
+def test_nothing_more_is_an_end_where_the_continuation_is_exact() -> None:
     async def main() -> None:
-        provider = ContinuingProvider(TOKENS, [Mishap("truncate", len(TOKENS))])
-        stream = await l0.run(provider, adapter=provider, retry=FAST, continue_from_last_good_token=True)
-        assert spoken(await collect(stream)) == provider.text
-        assert (provider.opened, stream.state.outcome) == (2, "complete")
+        for config, requests in ((EXACT, 2), (True, 3)):
+            provider = ContinuingProvider(TOKENS, [Mishap("truncate", len(TOKENS))])
+            stream = await l0.run(provider, adapter=provider, retry=FAST, continue_from_last_good_token=config)
+            assert spoken(await collect(stream)) == provider.text
+            # Otherwise it is an empty answer: the whole is asked for again, and verified.
+            assert (provider.opened, stream.state.outcome) == (requests, "complete")
 
     run(main())
 

@@ -79,9 +79,7 @@ def test_structured_output_is_not_continued(fault_server: FaultServer) -> None:
 def test_the_callers_prompt_takes_the_place_of_the_last_question(fault_server: FaultServer) -> None:
     fault_server.add("m", Script(TEXT, faults=[Fault("rst_mid", at=9)]))
     text, _ = read(fault_server, build_continuation_prompt=lambda kept: f"Go on after: {kept[-10:]}")
-    assert (
-        text == TEXT
-    )  # The server begins anew, and the seam sees that all of it is a repetition.
+    assert text == TEXT  # The server begins anew, and the seam sees that all of it is a repetition.
     assert fault_server.requests[1].body["messages"][1]["content"].startswith("Go on after: ")
 
 
