@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import NoReturn
 
-from l0_core import AttemptContext, Judge, Violation, hookimpl
+from l0_core import AttemptContext, Check, Judge, Violation, hookimpl
 from l0_guard_json.structure import (
     IncrementalJsonState,
     JsonAnalysis,
@@ -46,7 +47,7 @@ class StrictJson:
     """Finds answers that are not, as a whole, a JSON object or array. It keeps the text, and parses it at the end."""
 
     @hookimpl
-    def check(self, ctx: AttemptContext) -> Judge:
+    def check(self, ctx: AttemptContext) -> Check:
         deltas: list[str] = []
 
         def judge(delta: str, final: bool) -> Violation | None:
@@ -59,7 +60,8 @@ class StrictJson:
                 return None
             return _parse(text)
 
-        return judge
+        # It may object to any of the text, and only at the end.
+        return Check(judge, holdback=sys.maxsize)
 
 
 def _parse(text: str) -> Violation | None:

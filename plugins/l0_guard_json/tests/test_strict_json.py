@@ -14,7 +14,7 @@ from l0_core import State, Violation
 
 def judged(text: str, state: State | None = None, size: int = 5) -> Violation | None:
     context: Any = SimpleNamespace(state=state or State())
-    judge: Any = StrictJson().check(context)
+    judge: Any = StrictJson().check(context).judge
     for start in range(0, len(text), size):
         assert judge(text[start : start + size], False) is None
     found: Violation | None = judge("", True)
