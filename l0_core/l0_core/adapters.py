@@ -37,9 +37,11 @@ class Adapter(Protocol):
 
     def detect(self, stream: Any) -> bool:
         """Whether the stream is this adapter's."""
+        ...
 
     def wrap(self, stream: Any, options: Any = None) -> AsyncIterator[Any]:
         """The stream as events."""
+        ...
 
 
 class Reading:

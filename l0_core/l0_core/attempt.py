@@ -26,13 +26,17 @@ INCOMPLETE_REASONS = frozenset(("length", "max_tokens", "max_output_tokens", "co
 """Finish reasons by which a provider says that it stopped before the answer was whole."""
 
 
+_READ: Any = object()
+"""Stands for a single stream that was handed out."""
+
+
 class Source:
     """Where attempts come from: a factory, or a single stream that can be read once."""
 
     __slots__ = ("_made", "_refused", "_takes_attempt", "once")
 
     def __init__(self, given: Any) -> None:
-        self._made = given
+        self._made: Any = given
         self._refused = False
         self.once = not callable(given) or (hasattr(given, "__aiter__") and not isinstance(given, type))
         self._takes_attempt = not self.once and _takes_an_argument(given)
@@ -72,15 +76,17 @@ class Source:
 
     def make(self, attempt: Attempt) -> Any:
         if self.once:
-            made, self._made = self._made, None
+            made = self._made
+            self._made = _READ
             return made
         return self._made(attempt) if self._takes_attempt else self._made()
 
 
 def _takes_an_argument(factory: Callable[..., Any]) -> bool:
     """Whether a factory needs an argument: then it is given the attempt."""
-    if hasattr(factory, "takes_attempt"):
-        return bool(factory.takes_attempt)
+    said = getattr(factory, "takes_attempt", None)
+    if said is not None:
+        return bool(said)
     if type(factory) is types.FunctionType:
         code = factory.__code__
         return code.co_argcount - len(factory.__defaults__ or ()) > 0

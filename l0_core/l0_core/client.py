@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from l0_core.errors import AdapterNotFound
@@ -14,7 +14,10 @@ from l0_core.settings import OPTIONS, compile_settings
 from l0_core.stream import LazyStream, Stream
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from l0_core.attempt import Attempt
+    from l0_core.settings import Options
 
 __all__ = ["WrappedClient", "run", "wrap", "wrap_client"]
 
@@ -22,8 +25,8 @@ __all__ = ["WrappedClient", "run", "wrap", "wrap_client"]
 async def run(
     stream: Any,
     *,
-    fallbacks: Any = None,
-    **options: Any,
+    fallbacks: Iterable[Any] | None = None,
+    **options: Unpack[Options],
 ) -> Stream:
     """Make a dependable stream of a factory that opens one.
 
@@ -34,7 +37,7 @@ async def run(
     return Stream(Session((stream, *(fallbacks or ())), compile_settings(options)))
 
 
-def wrap(client_or_stream: Any, **options: Any) -> Any:
+def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[Options]) -> Any:
     """Make a client or a raw stream dependable.
 
     Of a client, the streaming calls that an installed adapter knows are taken over; everything else reaches it
@@ -42,8 +45,10 @@ def wrap(client_or_stream: Any, **options: Any) -> Any:
     """
     adapter = _client_adapter(client_or_stream)
     if adapter is not None:
-        return WrappedClient(client_or_stream, adapter, options)
+        return WrappedClient(client_or_stream, adapter, options, fallbacks)
     if _is_stream(client_or_stream):
+        if fallbacks:
+            raise TypeError("a raw stream has no fallbacks; give factories to l0.run()")
         return LazyStream(client_or_stream, **options)
     kind = type(client_or_stream)
     what = f"{kind.__module__}.{kind.__qualname__}"
@@ -54,14 +59,14 @@ def wrap(client_or_stream: Any, **options: Any) -> Any:
     )
 
 
-def wrap_client(client: Any, **options: Any) -> WrappedClient:
+def wrap_client(client: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[Options]) -> WrappedClient:
     """`wrap` for what must be a client."""
     adapter = _client_adapter(client)
     if adapter is None:
         raise AdapterNotFound(
             f"no installed adapter knows a {type(client).__module__}.{type(client).__qualname__} as a client"
         )
-    return WrappedClient(client, adapter, options)
+    return WrappedClient(client, adapter, options, fallbacks)
 
 
 def _is_stream(thing: Any) -> bool:
@@ -79,11 +84,13 @@ def _client_adapter(client: Any) -> ClientAdapter | None:
 class WrappedClient:
     """A client whose streaming calls return dependable streams. Everything else is the client's own."""
 
-    def __init__(self, client: Any, adapter: ClientAdapter, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, client: Any, adapter: ClientAdapter, options: Mapping[str, Any], fallbacks: Iterable[Any] | None = None
+    ) -> None:
         self._client = client
         self._adapter = adapter
-        self._options = dict(options)
-        self._fallbacks = tuple(self._options.pop("fallbacks", None) or ())
+        self._options = options
+        self._fallbacks = tuple(fallbacks or ())
         self._settings = compile_settings(self._options, Retry.recommended)
         continuation = self._settings.continuation
         if continuation is not None and continuation.strategy not in (None, *adapter.strategies):
@@ -105,8 +112,8 @@ class WrappedClient:
         }
         theirs = {name: value for name, value in options.items() if name not in ours}
         client = self._client.with_options(**theirs) if theirs else self._client
-        merged = {**self._options, "fallbacks": self._fallbacks, **ours}
-        return WrappedClient(client, self._adapter, merged)
+        fallbacks: Any = ours.pop("fallbacks", self._fallbacks)
+        return WrappedClient(client, self._adapter, {**self._options, **ours}, fallbacks)
 
     def __getattr__(self, name: str) -> Any:
         return _reach(self, name, getattr(self._client, name))

@@ -328,12 +328,12 @@ class Delivery:
         append = self._state._tokens.append
         handlers = () if observers is None else observers.on_token
         interval = self._interval(attempt)
-        take: Callable[[str], Any]
+        take: Callable[[str], Any] = append
         if interval:
             countdown = interval
             at_interval = self._at_interval
 
-            def take(text: str) -> Any:
+            def take_at_interval(text: str) -> Any:
                 nonlocal countdown
                 append(text)
                 countdown -= 1
@@ -348,9 +348,11 @@ class Delivery:
                     except BaseException as error:
                         observers.broken(handle, error)  # type: ignore[union-attr]
                 return None
+
+            take = take_at_interval
         elif handlers:
 
-            def take(text: str) -> Any:
+            def take_and_show(text: str) -> Any:
                 append(text)
                 for handle in handlers:
                     try:
@@ -358,8 +360,7 @@ class Delivery:
                     except BaseException as error:
                         observers.broken(handle, error)  # type: ignore[union-attr]
 
-        else:
-            take = append
+            take = take_and_show
         if limits.max_event_bytes is None and limits.max_output_chars is None:
             return take
         unlimited, limit = take, self._limit

@@ -52,10 +52,12 @@ class StreamContext(Protocol):
     @property
     def stream_id(self) -> str:
         """A UUIDv7."""
+        ...
 
     @property
     def context(self) -> Mapping[str, Any]:
         """What the caller passed as `context`."""
+        ...
 
     @property
     def state(self) -> State: ...
@@ -63,6 +65,7 @@ class StreamContext(Protocol):
     @property
     def clock(self) -> Callable[[], float]:
         """The event loop's clock, in seconds; virtual in tests."""
+        ...
 
 
 class AttemptContext(StreamContext, Protocol):
@@ -71,18 +74,22 @@ class AttemptContext(StreamContext, Protocol):
     @property
     def number(self) -> int:
         """1, 2, ... over the whole stream."""
+        ...
 
     @property
     def source(self) -> int:
         """0 is the primary, 1 and up are the fallbacks."""
+        ...
 
     @property
     def kept(self) -> str:
         """The text that this attempt continues; empty on a fresh start."""
+        ...
 
     @property
     def deadline(self) -> float | None:
         """The time of `clock` by which the whole stream must end, or None."""
+        ...
 
 
 @runtime_checkable
@@ -119,9 +126,11 @@ class ClientAdapter(Protocol):
 
     def streams(self, path: str, kwargs: Mapping[str, Any]) -> bool:
         """Whether a call answers with a stream. Others reach the SDK untouched."""
+        ...
 
     def for_streams(self, client: Any) -> Any:
         """The client, or one like it, that makes the calls taken over: without retries of its own, which are L0's."""
+        ...
 
     strategies: tuple[str, ...]
     """The ways in which a call can be asked to continue a text, by name. The first is for any model: it is the one that
@@ -129,9 +138,11 @@ class ClientAdapter(Protocol):
 
     def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str, strategy: str) -> Continued | None:
         """The call that continues `kept`, or None if this one cannot be continued."""
+        ...
 
     def prompted(self, path: str, kwargs: Mapping[str, Any], prompt: str) -> Continued | None:
         """The call with `prompt` in the place of what the user said last."""
+        ...
 
 
 Judge = Callable[

@@ -413,7 +413,7 @@ def suggest_retry_delay(
         # The types are texts: either mapping finds either key.
         base = cast("Mapping[str, float]", custom_delays or {}).get(name)
     if base is None:
-        base = getattr(ERROR_TYPE_DELAY_DEFAULTS, name)
+        base = float(getattr(ERROR_TYPE_DELAY_DEFAULTS, name))
     # No wait needs a larger exponent, and a float has no room for one of some thousand.
     return float(min(base * 2.0 ** min(attempt, 60), max_delay))
 

@@ -32,7 +32,7 @@ def read(server: FaultServer, request: dict[str, Any] | None = None, **options: 
 
 @pytest.mark.parametrize("overlap", [0, 20, 40])
 def test_an_instructed_continuation(fault_server: FaultServer, overlap: int) -> None:
-    fault_server.add("m", Script(TEXT, faults=[Fault("rst_mid", at=9), Fault("trunc_clean", at=20)], overlap=overlap))
+    fault_server.add("m", Script(TEXT, faults=[Fault("rst_mid", at=9), Fault("trunc_clean", at=9)], overlap=overlap))
     text, stream = read(fault_server)
     assert text == TEXT == stream.state.content
     first, second, third = fault_server.requests

@@ -122,8 +122,9 @@ def _explained(error: Exception) -> str | None:
     """What to tell the user of an error that is theirs to mend; None for any other."""
     if isinstance(error, CommandError):
         return str(error)
-    if hasattr(error, "format_message"):  # The command line itself is wrong: typer's errors have no common public base.
-        return f"{error.format_message().rstrip('.')}; l0 --help says what there is"
+    told = getattr(error, "format_message", None)
+    if told is not None:  # The command line itself is wrong: typer's errors have no common public base.
+        return f"{told().rstrip('.')}; l0 --help says what there is"
     from l0_core import Error
 
     return f"{type(error).__name__}: {error}" if isinstance(error, Error | OSError) else None
