@@ -224,10 +224,22 @@ class Seam:
         if length < self._options.min_overlap:
             return False
         overlap = tail[-length:]
-        occurs_before = tail.rfind(overlap, max(0, len(tail) - 2 * length), len(tail) - 1) >= 0
-        if occurs_before or 2 * _period(overlap) <= length:
+        if 2 * _period(overlap) <= length or self._goes_on(overlap):
             return False
         return length >= SURE or (length >= SHORTEST and self._would_be_glued(overlap, match))
+
+    def _goes_on(self, overlap: str) -> bool:
+        """Whether the end repeats itself, and the overlap is what would come next if it went on."""
+        tail, length = self._tail, len(overlap)
+        if tail.rfind(overlap, max(0, len(tail) - 2 * length), len(tail) - 1) >= 0:
+            return True
+        start = tail.find(overlap)
+        while 0 <= start < len(tail) - length:
+            period = len(tail) - start
+            if tail[-period:] == tail[-2 * period : -period]:
+                return True
+            start = tail.find(overlap, start + 1)
+        return False
 
     def _would_be_glued(self, overlap: str, match: _Match) -> bool:
         """Whether the overlap is of whole words, and stands there a second time without anything between."""

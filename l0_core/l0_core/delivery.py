@@ -37,7 +37,18 @@ ANSWER: Channel = (EventType.TOKEN, 0)
 class Delivery:
     """What one stream's consumer has, and what it gets next."""
 
-    __slots__ = ("_checked", "_hold", "_items", "_observers", "_settings", "_size", "_state", "_unjudged", "_watch")
+    __slots__ = (
+        "_checked",
+        "_hold",
+        "_items",
+        "_observers",
+        "_saved",
+        "_settings",
+        "_size",
+        "_state",
+        "_unjudged",
+        "_watch",
+    )
 
     def __init__(self, state: State, settings: Settings, watch: Watch, observers: Observers | None) -> None:
         self._state = state
@@ -45,14 +56,14 @@ class Delivery:
         self._watch = watch
         self._observers = observers
         self._items: list[Event] | None = None
-        self._checked = self._size = 0
+        self._checked = self._saved = self._size = 0
         self._hold: Hold | None = None
         self._unjudged: list[str] = []
 
     def begin(self, attempt: Attempt) -> None:
         """An attempt begins: what it says is reckoned with what the consumer has."""
         self._size = 0
-        self._checked = len(self._state._tokens)
+        self._checked = self._saved = len(self._state._tokens)
         if self._settings.release != "live":
             # What an earlier attempt had held is forgotten: nobody has seen it.
             self._hold, self._unjudged = Hold(until_end=self._settings.release == "complete"), []
@@ -327,19 +338,18 @@ class Delivery:
         limits, observers = self._settings.limits, self._observers
         append = self._state._tokens.append
         handlers = () if observers is None else observers.on_token
-        interval = self._interval(attempt)
+        countdown = self._until_due(attempt)
         take: Callable[[str], Any] = append
-        if interval:
-            countdown = interval
-            at_interval = self._at_interval
+        if countdown:
+            at_interval, until_due = self._at_interval, self._until_due
 
             def take_at_interval(text: str) -> Any:
                 nonlocal countdown
                 append(text)
                 countdown -= 1
                 if not countdown:
-                    countdown = interval
                     pending = at_interval(attempt)
+                    countdown = until_due(attempt)
                     if pending is not None:
                         return pending
                 for handle in handlers:
@@ -371,23 +381,41 @@ class Delivery:
 
         return limited
 
-    def _interval(self, attempt: Attempt) -> int:
-        """After how many tokens something is to be done besides taking them; 0 for never."""
+    def _until_due(self, attempt: Attempt) -> int:
+        """After how many more tokens something is to be done besides taking them; 0 for never."""
+        due = []
         if attempt.checks is not None:
-            return self._settings.intervals.guardrails
-        return 0 if self._observers is None else self._observers.tokens_per_run
+            due.append(self._checked + self._settings.intervals.guardrails)
+        if self._settings.continuation is not None:
+            due.append(self._saved + self._settings.continuation.checkpoint_interval)
+        if self._observers is not None and self._observers.tokens_per_run:
+            due.append(self._observers.sunk + self._observers.tokens_per_run)
+        return max(1, min(due) - len(self._state._tokens)) if due else 0
 
     def _at_interval(self, attempt: Attempt) -> Any:
         pending = None
-        if attempt.checks is not None:
+        count = len(self._state._tokens)
+        if attempt.checks is not None and count - self._checked >= self._settings.intervals.guardrails:
             try:
                 pending = attempt.checks.feed(self._unchecked())
             except GuardrailViolationError:
                 self._reject()
                 raise
+        continuation = self._settings.continuation
+        if continuation is not None and pending is None and count - self._saved >= continuation.checkpoint_interval:
+            self._saved = count
+            self._save_checkpoint(self._checked if attempt.checks is not None else count)
         if pending is None and self._observers is not None:
             self._observers.tokens_taken()
         return pending
+
+    def _save_checkpoint(self, at: int) -> None:
+        """What the guardrails have seen and not objected to is a checkpoint: an offset, and no copy of the text."""
+        state = self._state
+        if at != state._checkpoint_at:
+            state._checkpoint_at = at
+            if self._observers is not None:
+                self._observers.checkpoint(at)
 
     def _reject(self) -> None:
         """The newest token was taken in, and does not reach the consumer."""

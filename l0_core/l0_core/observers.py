@@ -50,9 +50,9 @@ class Observers:
         "_seq",
         "_session",
         "_sinks",
-        "_sunk",
         "_task",
         "on_token",
+        "sunk",
         "tokens_per_run",
     )
 
@@ -64,7 +64,7 @@ class Observers:
         self._batch: list[Envelope] = []
         self._later: deque[Awaitable[Any]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._seq = self._sunk = 0
+        self._seq = self.sunk = 0
         handlers = []
         if "on_token" in self._calls:
             handlers.append(self._calls["on_token"])
@@ -113,7 +113,7 @@ class Observers:
                 self.broken(handle, error)
 
     def tokens_taken(self) -> None:
-        if self.tokens_per_run and len(self._session.state._tokens) - self._sunk >= self.tokens_per_run:
+        if self.tokens_per_run and len(self._session.state._tokens) - self.sunk >= self.tokens_per_run:
             self.flush()
 
     def attempt_begins(self, attempt: Attempt) -> None:
@@ -124,6 +124,12 @@ class Observers:
         assert attempt.reading is not None
         self._emit(E.ADAPTER_DETECTED, adapterId=attempt.reading.adapter.name)
         self._emit(E.STREAM_READY)
+
+    def checkpoint(self, tokens: int) -> None:
+        self._emit(E.CHECKPOINT_SAVED, tokenCount=tokens)
+        if "on_checkpoint" in self._calls:
+            # The text is put together for whoever asks for it, and for nobody else.
+            self._call("on_checkpoint", self._session.state.checkpoint, tokens)
 
     def resuming(self, attempt: Attempt) -> None:
         count = self._session.state.token_count
@@ -141,7 +147,7 @@ class Observers:
         self._call("on_tool_call", call["name"], call["id"], json.loads(call["arguments"]))
 
     def reset(self, event: Event) -> None:
-        self._sunk = len(self._session.state._tokens)
+        self.sunk = len(self._session.state._tokens)
         self._emit(E.RESET, **(event.data or {}))
 
     def failed(self, attempt: Attempt, failure: Failure, decision: Decision) -> None:
@@ -216,10 +222,10 @@ class Observers:
         if not self._sinks:
             return
         tokens = self._session.state._tokens
-        if self.tokens_per_run and self._sunk < len(tokens):
-            run = tuple(tokens[self._sunk :])
-            self._envelope(E.TOKEN, {"tokens": run, "index": self._sunk})
-            self._sunk = len(tokens)
+        if self.tokens_per_run and self.sunk < len(tokens):
+            run = tuple(tokens[self.sunk :])
+            self._envelope(E.TOKEN, {"tokens": run, "index": self.sunk})
+            self.sunk = len(tokens)
         batch, self._batch = self._batch, []
         for sink in self._sinks:
             wanted = batch if sink.tokens else [envelope for envelope in batch if envelope.event.type is not E.TOKEN]

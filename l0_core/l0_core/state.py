@@ -114,7 +114,7 @@ class State:
     _read = ""
     _read_upto = 0
     _uncounted = 0
-    _checkpoint_at: int | None = 0
+    _checkpoint_at: int | str = 0  # an offset in tokens, or a text that was set
     _reasoning: list[str] | None = None
     _refusal: list[str] | None = None
 
@@ -157,12 +157,12 @@ def _set_token_count(self: State, count: int) -> None:
 
 
 def _checkpoint(self: State) -> str:
-    saved = self.__dict__.get("_checkpoint_text")
-    return saved if saved is not None else "".join(self._tokens[: self._checkpoint_at])
+    at = self._checkpoint_at
+    return at if isinstance(at, str) else "".join(self._tokens[:at])
 
 
 def _set_checkpoint(self: State, text: str) -> None:
-    self.__dict__["_checkpoint_text"] = text
+    self._checkpoint_at = text
 
 
 def _duration(self: State) -> float | None:

@@ -102,6 +102,29 @@ def test_the_callers_prompt_is_asked_for_and_used() -> None:
     run(main())
 
 
+def test_checkpoints_are_saved_at_their_interval_once_the_guardrails_have_seen_them() -> None:
+    saved: list[tuple[str, int]] = []
+
+    async def main() -> None:
+        tokens = [f"{i} " for i in range(100)]
+        for guardrails, interval in (([], 7), ([Forbids("nothing")], 15)):
+            saved.clear()
+            provider = ContinuingProvider(tokens)
+            stream = await l0.run(
+                provider,
+                adapter=provider,
+                guardrails=guardrails,
+                continue_from_last_good_token=ContinuationConfig(checkpoint_interval=7),
+                on_checkpoint=lambda text, count: saved.append((text, count)),
+            )
+            await stream.read()
+            assert len(saved) >= 90 // max(interval, 7)
+            assert all(text == "".join(tokens[:count]) for text, count in saved)
+            assert stream.state.checkpoint == saved[-1][0]
+
+    run(main())
+
+
 def test_a_factory_that_cannot_continue_is_verified_instead() -> None:
     async def main() -> None:
         provider = FakeProvider(TOKENS, [Mishap("raise", 3)])
