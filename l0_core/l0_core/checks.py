@@ -7,7 +7,7 @@ import copy
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from l0_core.errors import GuardrailViolationError, PluginError
 from l0_core.guardrails import GuardrailRule, GuardrailViolation
@@ -15,6 +15,9 @@ from l0_core.holding import FOREVER
 from l0_core.hookspecs import AttemptContext, Check, Judge
 from l0_core.plugins import bind, registry
 from l0_core.state import State
+
+if TYPE_CHECKING:
+    from l0_core.reporter import Reporter
 
 __all__ = ["Checks", "Guardrail", "open_rule", "resolve_guardrails", "rule_of"]
 
@@ -150,19 +153,19 @@ class Checks:
     Their result is None, or what is still to be awaited: pass it to `wait`.
     """
 
-    __slots__ = ("_guardrails", "_judges", "_report", "_seen", "holdback", "state")
+    __slots__ = ("_guardrails", "_judges", "_reporter", "_seen", "holdback", "state")
 
     def __init__(
         self,
         guardrails: Sequence[Guardrail],
         state: State,
         seen: set[tuple[object, ...]],
-        report: Callable[[GuardrailViolation], None] | None,
+        reporter: Reporter | None,
     ) -> None:
         self._guardrails = guardrails
         self._judges: list[tuple[Guardrail, Judge]] = []
         self._seen = seen
-        self._report = report
+        self._reporter = reporter
         self.state = state
         self.holdback = 0
         """How many of the last characters that were fed a judge may still object to."""
@@ -181,27 +184,51 @@ class Checks:
 
     def feed(self, delta: str, final: bool = False) -> list[tuple[Guardrail, Awaitable[Any]]] | None:
         """Give the judges new text, or tell them that it has ended."""
-        waiting: list[tuple[Guardrail, Awaitable[Any]]] | None = None
+        waiting: list[tuple[Guardrail, Awaitable[Any]]] = []
         worst: GuardrailViolation | None = None
-        for entry in tuple(self._judges):
-            guardrail, judge = entry
-            try:
-                answer = judge(delta, final)
-                if answer is None:
-                    continue
-                if hasattr(answer, "__await__"):
-                    waiting = [*(waiting or ()), (guardrail, cast("Awaitable[Any]", answer))]
-                    continue
-                for violation in _violations(answer):
-                    worst = self._record(violation, worst)
-            except BaseException as error:
-                worst = self._broken(entry, error, worst)
+        reporter = self._reporter if final else None
+        before = len(self.state.violations) if reporter is not None else 0
+        if reporter is not None:
+            reporter.phase_begins(len(self._judges))
+        for index, entry in enumerate(tuple(self._judges)):
+            if reporter is None:
+                worst = self._ask(entry, delta, final, waiting, worst)
+            else:
+                found = len(self.state.violations)
+                reporter.rule_begins(index, entry[0].name)
+                worst = self._ask(entry, delta, final, waiting, worst)
+                reporter.rule_ended(index, entry[0].name, len(self.state.violations) == found)
+        if reporter is not None:
+            reporter.phase_ended(len(self.state.violations) - before)
         if worst is not None:
-            for _, unawaited in waiting or ():
+            for _, unawaited in waiting:
                 if inspect.iscoroutine(unawaited):
                     unawaited.close()
             raise GuardrailViolationError(worst)
-        return waiting
+        return waiting or None
+
+    def _ask(
+        self,
+        entry: tuple[Guardrail, Judge],
+        delta: str,
+        final: bool,
+        waiting: list[tuple[Guardrail, Awaitable[Any]]],
+        worst: GuardrailViolation | None,
+    ) -> GuardrailViolation | None:
+        """Ask one judge; an asynchronous verdict is added to `waiting`. Returns the worst violation so far."""
+        guardrail, judge = entry
+        try:
+            answer = judge(delta, final)
+            if answer is None:
+                return worst
+            if hasattr(answer, "__await__"):
+                waiting.append((guardrail, cast("Awaitable[Any]", answer)))
+                return worst
+            for violation in _violations(answer):
+                worst = self._record(violation, worst)
+        except BaseException as error:
+            worst = self._broken(entry, error, worst)
+        return worst
 
     async def wait(self, waiting: Sequence[tuple[Guardrail, Awaitable[Any]]]) -> None:
         """Await the verdicts of asynchronous judges."""
@@ -225,8 +252,8 @@ class Checks:
         if violation._identity not in self._seen:
             self._seen.add(violation._identity)
             self.state.violations.append(violation)
-            if self._report is not None:
-                self._report(violation)
+            if self._reporter is not None:
+                self._reporter.violation(violation)
         if violation.severity == "warning":
             return worst
         return violation if worst is None or (violation.halts and not worst.halts) else worst

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from l0_core.attempt import Attempt
     from l0_core.continuation import Seam
     from l0_core.deadline import Watch
-    from l0_core.observers import Observers
+    from l0_core.reporter import Reporter
     from l0_core.settings import Settings
     from l0_core.state import State
 
@@ -50,7 +50,7 @@ class Delivery:
         "_watch",
     )
 
-    def __init__(self, state: State, settings: Settings, watch: Watch, observers: Observers | None) -> None:
+    def __init__(self, state: State, settings: Settings, watch: Watch, observers: Reporter | None) -> None:
         self._state = state
         self._settings = settings
         self._watch = watch
@@ -129,6 +129,8 @@ class Delivery:
         attempt.progressed = True
         attempt.proof = None
         if self._watch.phase != "inter_token":
+            if self._observers is not None and self._watch.phase == "initial_token":
+                self._observers.first_output()
             self._watch.enter("inter_token", self._settings.inter_token)
         if self._state.first_token_at is None:
             self._state.first_token_at = self._watch.wall_clock()

@@ -24,8 +24,8 @@ from l0_core.state import Outcome, State
 
 if TYPE_CHECKING:
     from l0_core.continuation import ContinuationConfig
-    from l0_core.observers import Observers
     from l0_core.recovery import Recovery
+    from l0_core.reporter import Reporter
     from l0_core.settings import Settings
 
 __all__ = ["Session"]
@@ -72,7 +72,7 @@ class Session:
         self.attempt: Attempt | None = None
         self.attempts = 0
         self.raw: list[Any] | None = [] if settings.keep_raw else None
-        self.observers: Observers | None = None
+        self.observers: Reporter | None = None
         self._sources = [Source(given) for given in sources]
         self._recovery: Recovery | None = None
         self.resuming = False
@@ -81,9 +81,9 @@ class Session:
         self._background: asyncio.Task[None] | None = None
         self._stream_id: str | None = None
         if settings.watched:
-            from l0_core.observers import Observers
+            from l0_core.reporter import Reporter
 
-            self.observers = Observers(self)
+            self.observers = Reporter(self)
         self.delivery = Delivery(self.state, settings, self.watch, self.observers)
 
     @property
@@ -228,6 +228,8 @@ class Session:
                 if watch.stopped or isinstance(error, Aborted):
                     return
                 if error is None:
+                    if self.observers is not None:
+                        self.observers.finalizing()
                     last = self.delivery.finish(attempt)
                     reason = state.finish_reason
                     self._decide("incomplete" if reason in INCOMPLETE_REASONS else "complete")
@@ -288,11 +290,12 @@ class Session:
             else:
                 self._resume(attempt, continuation)
         self.delivery.begin(attempt)
+        if self.observers is not None:
+            self.observers.opening()
 
     def _open_checks(self, attempt: Attempt) -> None:
         self._seen = self._seen or set()
-        report = None if self.observers is None else self.observers.violation
-        attempt.checks = Checks(self.settings.guardrails, self.state, self._seen, report)
+        attempt.checks = Checks(self.settings.guardrails, self.state, self._seen, self.observers)
         attempt.checks.open(attempt)
 
     async def _is_good(self, attempt: Attempt, continuation: ContinuationConfig) -> bool:

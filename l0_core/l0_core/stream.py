@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from types import AsyncGeneratorType, TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from l0_core.events import Event, EventType
 from l0_core.session import Session
 from l0_core.settings import compile_settings
 from l0_core.state import State
+
+if TYPE_CHECKING:
+    from l0_core.reporter import Reporter
 
 __all__ = ["LazyStream", "Stream", "consume_stream", "get_text"]
 
@@ -26,8 +29,10 @@ class Stream:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._events = cast("AsyncGeneratorType[Event, None]", session.events())
-        session.watch.watch(self._events)
+        events = self._events = cast("AsyncGeneratorType[Event, None]", session.events())
+        session.watch.watch(events)
+        if session.observers is not None and session.observers.watches_events:
+            self._events = cast("AsyncGeneratorType[Event, None]", _told(events, session.observers))
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events
@@ -94,6 +99,16 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session.state!r}>"
+
+
+async def _told(events: AsyncGeneratorType[Event, None], reporter: Reporter) -> AsyncIterator[Event]:
+    """The events, each of them told to `on_stream_event`. A generator of its own: only who asks for it pays for it."""
+    try:
+        async for event in events:
+            reporter.stream_event(event)
+            yield event
+    finally:
+        await events.aclose()
 
 
 class LazyStream(Stream):

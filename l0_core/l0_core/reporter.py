@@ -1,0 +1,318 @@
+"""What observers are told of a stream's life: every documented event and callback, where it belongs.
+
+    SESSION_START
+      ATTEMPT_START, on_start                                 each attempt
+        [CONTINUATION_START, RESUME_START, on_resume]
+        STREAM_INIT, [TIMEOUT_START]
+        ADAPTER_WRAP_START, ADAPTER_DETECTED, ADAPTER_WRAP_END, STREAM_READY
+        [NETWORK_RECOVERY, CONNECTION_RESTORED], [TIMEOUT_RESET]     with the first token
+        [CHECKPOINT_SAVED, on_checkpoint]*  [GUARDRAIL_RULE_RESULT, on_violation]*  [RESET]*
+        [GUARDRAIL_PHASE_START (RULE_START, RULE_RESULT, RULE_END)* GUARDRAIL_PHASE_END]      at its end
+      failing:     [TIMEOUT_TRIGGERED, on_timeout], [NETWORK_ERROR, [CONNECTION_DROPPED]], on_error, ERROR, [RETRY_END]
+        retry:     RETRY_START, on_retry, RETRY_ATTEMPT
+        fallback:  [FALLBACK_END], FALLBACK_START, FALLBACK_MODEL_SELECTED, on_fallback
+        end:       RETRY_GIVE_UP
+      succeeding:  FINALIZATION_START, [RETRY_END], [FALLBACK_END], (TOOL_REQUESTED, TOOL_START, on_tool_call)*,
+                   COMPLETE, on_complete, FINALIZATION_END
+      leaving:     ABORT_REQUESTED, on_abort, ABORT_COMPLETED
+    SESSION_SUMMARY, SESSION_END
+
+`meta` has camelCase keys. It holds no text of the answer, and errors by their type: what a provider says in a message
+may be a part of the prompt.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from l0_core.errors import Error, ErrorCategory, ZeroOutput
+from l0_core.errors import TimeoutError as StreamTimeout
+from l0_core.events import Event
+from l0_core.guardrails import GuardrailViolation
+from l0_core.hookspecs import Decision, Failure, FallBack, RetryAfter
+from l0_core.lifecycle import FailureType, ObservabilityEventType, RecoveryPolicy, RecoveryStrategy
+from l0_core.observers import Observers
+
+if TYPE_CHECKING:
+    from l0_core.attempt import Attempt
+    from l0_core.session import Session
+
+__all__ = ["Reporter"]
+
+E = ObservabilityEventType
+
+
+class Reporter(Observers):
+    """Tells one stream's observers of its life."""
+
+    __slots__ = (
+        "_broken_since",
+        "_checkpoints",
+        "_failed_in_a_row",
+        "_finalizing",
+        "_retry_since",
+        "_rule_since",
+        "_start",
+    )
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._start = _now()
+        self._checkpoints = self._failed_in_a_row = 0
+        self._broken_since: float | None = None
+        self._retry_since: float | None = None
+        self._finalizing = self._rule_since = 0.0
+        self._emit(E.SESSION_START)
+
+    # An attempt begins.
+
+    def attempt_begins(self, attempt: Attempt) -> None:
+        retry, fallback = attempt.number > 1, attempt.source > 0
+        self._emit(E.ATTEMPT_START, attempt=attempt.number, isRetry=retry, isFallback=fallback)
+        self._call("on_start", attempt.number, retry, fallback)
+
+    def resuming(self, attempt: Attempt) -> None:
+        count = self._session.state.token_count
+        self._emit(E.CONTINUATION_START, checkpointLength=len(attempt.kept))
+        self._emit(E.RESUME_START, checkpointLength=len(attempt.kept), tokenCount=count)
+        self._call("on_resume", attempt.kept, count)
+
+    def opening(self) -> None:
+        """The factory is about to be called, and the first-token deadline runs."""
+        self._emit(E.STREAM_INIT)
+        seconds = self._session.settings.initial_token
+        if seconds is not None:
+            self._emit(E.TIMEOUT_START, timeoutType="initial", configuredMs=seconds * 1000)
+
+    def attempt_opened(self, attempt: Attempt) -> None:
+        assert attempt.reading is not None
+        kind = type(attempt.made)
+        name = attempt.reading.adapter.name
+        self._emit(E.ADAPTER_WRAP_START, streamType=f"{kind.__module__}.{kind.__qualname__}")
+        self._emit(E.ADAPTER_DETECTED, adapterId=name)
+        self._emit(E.ADAPTER_WRAP_END, adapterId=name)
+        self._emit(E.STREAM_READY)
+
+    def first_output(self) -> None:
+        """The source has begun to speak."""
+        if self._broken_since is not None:
+            took = _now() - self._broken_since
+            self._emit(E.NETWORK_RECOVERY, attemptCount=self._failed_in_a_row, durationMs=took)
+            self._emit(E.CONNECTION_RESTORED, durationMs=took)
+            self._broken_since = None
+        self._failed_in_a_row = 0
+        seconds = self._session.settings.inter_token
+        if seconds is not None:
+            self._emit(E.TIMEOUT_RESET, timeoutType="inter", configuredMs=seconds * 1000, tokenIndex=0)
+
+    # While it speaks.
+
+    @property
+    def watches_events(self) -> bool:
+        """Whether somebody wants every event of the consumer's."""
+        return "on_stream_event" in self._calls
+
+    def stream_event(self, event: Event) -> None:
+        self._call("on_stream_event", event)
+
+    def checkpoint(self, tokens: int) -> None:
+        self._checkpoints += 1
+        self._emit(E.CHECKPOINT_SAVED, tokenCount=tokens)
+        if "on_checkpoint" in self._calls:
+            # The text is put together for whoever asks for it, and for nobody else.
+            self._call("on_checkpoint", self._session.state.checkpoint, tokens)
+
+    def violation(self, violation: GuardrailViolation) -> None:
+        self._emit(
+            E.GUARDRAIL_RULE_RESULT,
+            ruleId=violation.rule,
+            passed=False,
+            violation={"severity": violation.severity, "recoverable": violation.recoverable},
+        )
+        self._call("on_violation", violation)
+
+    def reset(self, event: Event) -> None:
+        self.sunk = len(self._session.state._tokens)
+        self._emit(E.RESET, **(event.data or {}))
+
+    def tool_call(self, call: dict[str, Any]) -> None:
+        import json
+
+        self._emit(E.TOOL_REQUESTED, toolName=call["name"], toolCallId=call["id"])
+        self._emit(E.TOOL_START, toolName=call["name"], toolCallId=call["id"])
+        if "on_tool_call" in self._calls:
+            self._call("on_tool_call", call["name"], call["id"], json.loads(call["arguments"]))
+
+    # The last judgement.
+
+    def phase_begins(self, rules: int) -> None:
+        self._finalizing = _now()
+        self._emit(E.GUARDRAIL_PHASE_START, phase="post", ruleCount=rules)
+
+    def rule_begins(self, index: int, rule: str) -> None:
+        self._rule_since = _now()
+        self._emit(E.GUARDRAIL_RULE_START, index=index, ruleId=rule)
+
+    def rule_ended(self, index: int, rule: str, passed: bool) -> None:
+        if passed:
+            self._emit(E.GUARDRAIL_RULE_RESULT, index=index, ruleId=rule, passed=True, violation=None)
+        took = _now() - self._rule_since
+        self._emit(E.GUARDRAIL_RULE_END, index=index, ruleId=rule, passed=passed, durationMs=took)
+
+    def phase_ended(self, violations: int) -> None:
+        took = _now() - self._finalizing
+        self._emit(E.GUARDRAIL_PHASE_END, phase="post", passed=not violations, violations=violations, durationMs=took)
+
+    # A failure.
+
+    def failed(self, attempt: Attempt, failure: Failure, decision: Decision) -> None:
+        error, retry, fallback = failure.error, isinstance(decision, RetryAfter), isinstance(decision, FallBack)
+        self._failed_in_a_row += 1
+        if isinstance(error, StreamTimeout):
+            kind, milliseconds = error.timeout_type, error.timeout_seconds * 1000
+            short = {"initial_token": "initial", "inter_token": "inter"}.get(kind, kind)
+            self._emit(E.TIMEOUT_TRIGGERED, timeoutType=short, elapsedMs=milliseconds, configuredMs=milliseconds)
+            self._call("on_timeout", kind, error.timeout_seconds)
+        if failure.category is ErrorCategory.NETWORK:
+            from l0_core.network import analyze_network_error
+
+            code = analyze_network_error(error).type.value
+            self._broken_since = self._broken_since or _now()
+            self._emit(E.NETWORK_ERROR, error=type(error).__name__, code=code, retryable=True, willRetry=retry)
+            if failure.delivered:
+                self._emit(E.CONNECTION_DROPPED, reason=code)
+        self._call("on_error", error, retry, fallback)
+        self._emit(
+            E.ERROR,
+            error=type(error).__name__,
+            errorCode=error.code.value if isinstance(error, Error) else None,
+            category=failure.category.value,
+            failureType=_failure_type(failure).value,
+            recoveryStrategy=self._strategy(retry, fallback).value,
+            policy=self._policy(attempt),
+        )
+        self._retry_ended(success=False)
+
+    def _strategy(self, retry: bool, fallback: bool) -> RecoveryStrategy:
+        if fallback:
+            return RecoveryStrategy.FALLBACK
+        if not retry:
+            return RecoveryStrategy.HALT
+        return RecoveryStrategy.CONTINUE if self._session.resuming else RecoveryStrategy.RETRY
+
+    def _policy(self, attempt: Attempt) -> dict[str, Any]:
+        retries, sources = self._session.settings.retry.max_retries or 0, self._session.source_count
+        policy = RecoveryPolicy(
+            retry_enabled=retries > 0,
+            fallback_enabled=sources > 1,
+            max_retries=retries,
+            max_fallbacks=sources - 1,
+            attempt=attempt.number,
+            fallback_index=attempt.source,
+        )
+        return {_camel(name): value for name, value in asdict(policy).items()}
+
+    def retrying(self, failure: Failure, delay: float) -> None:
+        """A retry follows, in `delay` seconds."""
+        state = self._session.state
+        retries = state.model_retry_count + state.network_retry_count
+        reason = failure.reason.value if failure.reason is not None else failure.category.value
+        network = failure.category in (ErrorCategory.NETWORK, ErrorCategory.TRANSIENT)
+        self._retry_since = _now()
+        self._emit(E.RETRY_START, attempt=retries, maxAttempts=self._session.settings.retry.max_retries)
+        self._call("on_retry", retries, str(failure.error))
+        self._emit(
+            E.RETRY_ATTEMPT,
+            attempt=retries,
+            index=retries - 1,
+            reason=reason,
+            isNetwork=failure.category is ErrorCategory.NETWORK,
+            isModelIssue=not network,
+            countsTowardLimit=not network and not isinstance(failure.error, ZeroOutput),
+            delay=delay,
+        )
+
+    def _retry_ended(self, success: bool) -> None:
+        if self._retry_since is not None:
+            took, self._retry_since = _now() - self._retry_since, None
+            self._emit(E.RETRY_END, attempt=self._session.attempts, success=success, durationMs=took)
+
+    def fell_back(self, source: int) -> None:
+        if source > 1:
+            self._emit(E.FALLBACK_END, index=source - 1)
+        self._emit(E.FALLBACK_START, fromIndex=source - 1, toIndex=source, reason="previous_failed")
+        self._emit(E.FALLBACK_MODEL_SELECTED, index=source)
+        self._call("on_fallback", source - 1, "previous_failed")
+
+    def gave_up(self, error: BaseException) -> None:
+        self._emit(E.RETRY_GIVE_UP, attempts=self._session.attempts, lastError=type(error).__name__)
+
+    # The end.
+
+    def finalizing(self) -> None:
+        """The source is closed, and all is well."""
+        self._finalizing = _now()
+        self._emit(E.FINALIZATION_START)
+        self._retry_ended(success=True)
+        if self._session.state.fallback_index:
+            self._emit(E.FALLBACK_END, index=self._session.state.fallback_index)
+
+    def completed(self) -> None:
+        state = self._session.state
+        self._emit(
+            E.COMPLETE,
+            tokenCount=state.token_count,
+            contentLength=len(state.content),
+            duration=state.duration,
+            finishReason=state.finish_reason,
+        )
+        self._call("on_complete", state)
+        self._emit(E.FINALIZATION_END, durationMs=_now() - self._finalizing)
+
+    def aborting(self) -> None:
+        state = self._session.state
+        self._emit(E.ABORT_REQUESTED, source="user")
+        self._call("on_abort", state.token_count, len(state.content))
+
+    def ended(self) -> None:
+        state = self._session.state
+        if state.outcome == "aborted":
+            self._emit(
+                E.ABORT_COMPLETED, tokenCount=state.token_count, contentLength=len(state.content), resourcesFreed=True
+            )
+        self._emit(
+            E.SESSION_SUMMARY,
+            outcome=state.outcome,
+            tokenCount=state.token_count,
+            startTs=self._start,
+            endTs=_now(),
+            driftDetected=state.drift_detected,
+            guardrailViolations=len(state.violations),
+            fallbackDepth=state.fallback_index,
+            retryCount=state.model_retry_count + state.network_retry_count,
+            checkpointsCreated=self._checkpoints,
+        )
+        self._emit(E.SESSION_END, outcome=state.outcome)
+        self.flush()
+
+
+def _now() -> float:
+    """Milliseconds since the epoch."""
+    return time.time() * 1000
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def _failure_type(failure: Failure) -> FailureType:
+    if isinstance(failure.error, TimeoutError):
+        return FailureType.TIMEOUT
+    if isinstance(failure.error, ZeroOutput):
+        return FailureType.ZERO_OUTPUT
+    if failure.category is ErrorCategory.NETWORK:
+        return FailureType.NETWORK
+    return FailureType.UNKNOWN if failure.category is ErrorCategory.INTERNAL else FailureType.MODEL
