@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from l0_core.adapters import AdaptedEvent as AdaptedEvent
     from l0_core.adapters import Adapter as Adapter
     from l0_core.adapters import Adapters as Adapters
+    from l0_core.classification import categorize_error as categorize_error
+    from l0_core.classification import is_retryable as is_retryable
     from l0_core.client import WrappedClient as WrappedClient
     from l0_core.client import run as l0
     from l0_core.client import run as run
@@ -41,10 +43,8 @@ if TYPE_CHECKING:
     from l0_core.errors import TimeoutError as TimeoutError
     from l0_core.errors import Truncated as Truncated
     from l0_core.errors import ZeroOutput as ZeroOutput
-    from l0_core.errors import categorize_error as categorize_error
     from l0_core.errors import is_error as is_error
     from l0_core.errors import is_l0_error as is_l0_error
-    from l0_core.errors import is_retryable as is_retryable
     from l0_core.events import ContentType as ContentType
     from l0_core.events import DataPayload as DataPayload
     from l0_core.events import Event as Event
@@ -109,6 +109,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _TABLE = {
+    "l0_core.classification": "categorize_error is_retryable",
     "l0_core.client": "run wrap WrappedClient wrap_client",
     "l0_core.stream": "Stream LazyStream consume_stream get_text",
     "l0_core.events": "Event EventType ContentType DataPayload Progress",
@@ -128,8 +129,8 @@ _TABLE = {
     ),
     "l0_core.errors": (
         "Error ErrorCode ErrorContext ErrorCategory TimeoutError Truncated ZeroOutput InvalidToolCall "
-        "GuardrailViolationError OutputLimitExceeded AdapterNotFound PluginError categorize_error "
-        "is_error is_l0_error is_retryable"
+        "GuardrailViolationError OutputLimitExceeded AdapterNotFound PluginError "
+        "is_error is_l0_error"
     ),
     "l0_core.guardrails": "GuardrailRule GuardrailViolation Violation",
     "l0_core.presets": "Guardrails",

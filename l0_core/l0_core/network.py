@@ -14,18 +14,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, cast
 
+from l0_core.classification import categorize_error, category_by_nature, chain_of, is_retryable, meaning_of, status_of
 from l0_core.delays import ERROR_TYPE_DELAY_DEFAULTS, ErrorTypeDelays
-from l0_core.errors import (
-    Error,
-    ErrorCategory,
-    ErrorCode,
-    categorize_error,
-    category_by_nature,
-    chain_of,
-    is_retryable,
-    meaning_of,
-    status_of,
-)
+from l0_core.errors import Error, ErrorCategory, ErrorCode
 
 __all__ = [
     "NetworkError",

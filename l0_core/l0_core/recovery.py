@@ -10,15 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from l0_core.budget import RETRY_COST, SUCCESS_GAIN, TIMEOUT_COST, budget_of
-from l0_core.errors import (
-    Error,
-    ErrorCategory,
-    ErrorCode,
-    GuardrailViolationError,
-    Truncated,
-    categorize_error,
-    status_of,
-)
+from l0_core.classification import categorize_error, status_of
+from l0_core.errors import Error, ErrorCategory, ErrorCode, GuardrailViolationError, Truncated
 from l0_core.errors import TimeoutError as StreamTimeout
 from l0_core.hints import Hint, hint_of
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
