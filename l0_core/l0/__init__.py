@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from l0_core.client import run as run
     from l0_core.client import wrap as wrap
     from l0_core.client import wrap_client as wrap_client
+    from l0_core.config import ConfigError as ConfigError
     from l0_core.continuation import Continuation as Continuation
     from l0_core.continuation import ContinuationConfig as ContinuationConfig
     from l0_core.continuation import DeduplicationOptions as DeduplicationOptions
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from l0_core.guardrails import GuardrailRule as GuardrailRule
     from l0_core.guardrails import GuardrailViolation as GuardrailViolation
     from l0_core.guardrails import Violation as Violation
+    from l0_core.hookspecs import AttemptContext as AttemptContext
     from l0_core.hookspecs import Check as Check
     from l0_core.hookspecs import Envelope as Envelope
     from l0_core.hookspecs import Failure as Failure
@@ -138,8 +140,9 @@ _TABLE = {
         "ObservabilityEvent ObservabilityEventType EventBus FailureType RecoveryPolicy RecoveryStrategy"
     ),
     "l0_core.adapters": "Adapters Adapter AdaptedEvent",
+    "l0_core.config": "ConfigError",
     "l0_core.continuation": "Continuation ContinuationConfig DeduplicationOptions OverlapResult",
-    "l0_core.hookspecs": "hookimpl Check Sink Envelope Failure RetryAfter FallBack Halt",
+    "l0_core.hookspecs": "hookimpl AttemptContext Check Sink Envelope Failure RetryAfter FallBack Halt",
     "l0_openai": "OpenAIAdapter OpenAIAdapterOptions",
 }
 _HOME = {name: module for module, names in _TABLE.items() for name in names.split()}

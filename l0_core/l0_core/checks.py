@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from l0_core import config
 from l0_core.errors import GuardrailViolationError, PluginError
 from l0_core.guardrails import GuardrailRule, GuardrailViolation
 from l0_core.holding import FOREVER
@@ -38,7 +39,8 @@ class Guardrail:
 def resolve_guardrails(given: Iterable[object]) -> tuple[Guardrail, ...]:
     """The guardrails that a caller means: rules, plugin objects or classes, and names of installed ones.
 
-    Raises PluginError for a name that is not installed, and TypeError for anything else.
+    Those that are named have the Options and the `on_error` that are configured for them. Raises PluginError for a name
+    that is not installed, and TypeError for anything else.
     """
     if isinstance(given, str | GuardrailRule):
         given = [given]
@@ -52,7 +54,7 @@ def resolve_guardrails(given: Iterable[object]) -> tuple[Guardrail, ...]:
 
 def _resolve(item: object) -> Guardrail:
     if isinstance(item, GuardrailRule):
-        return Guardrail(item.name, lambda ctx: open_rule(item, ctx))
+        return Guardrail(item.name, lambda ctx: open_rule(item, ctx), getattr(item, "on_error", "open"))
     if isinstance(item, str):
         bound = registry().load("guardrail", item)
     elif (
@@ -73,7 +75,8 @@ def _resolve(item: object) -> Guardrail:
     hook = bound.hooks.get("check")
     if hook is None:
         raise PluginError(f"{bound.name} ({bound.origin}) has no check hook, so it is not a guardrail")
-    return Guardrail(bound.name, hook)
+    configured = config.current() if isinstance(item, str) else None
+    return Guardrail(bound.name, hook, "open" if configured is None else configured.on_error(bound.name))
 
 
 def open_rule(rule: GuardrailRule, ctx: AttemptContext) -> Check | Judge | None:

@@ -10,7 +10,8 @@ Exceptions of L0 itself; a stream that fails raises the provider's own exception
     │   ├── GuardrailViolationError  a guardrail objected
     │   ├── OutputLimitExceeded      a limit of `Limits` was passed
     │   ├── AdapterNotFound          nothing knows how to read what the factory returned
-    │   └── PluginError              a plugin that was asked for cannot work
+    │   ├── PluginError              a plugin that was asked for cannot work
+    │   └── ConfigError              what is configured cannot be meant (in `l0_core.config`)
     └── TimeoutError                 the provider kept the stream waiting for too long (also a builtin TimeoutError)
 """
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pluggy
 
-from l0_core import hookspecs
+from l0_core import config, hookspecs
 from l0_core.errors import PluginError
 from l0_core.guardrails import GuardrailRule
 
@@ -154,6 +154,10 @@ class Registry:
 
     def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
         self._found = found
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what is installed and loaded: both are looked up again when they are next needed."""
         self._installed: tuple[Installed, ...] | None = None
         self._manager = pluggy.PluginManager("l0")
         self._manager.add_hookspecs(hookspecs)
@@ -165,7 +169,7 @@ class Registry:
         if self._installed is None:
             found = entry_points() if self._found is None else EntryPoints(self._found)
             self._installed = tuple(
-                Installed(kind_, point)
+                _installed(kind_, point)
                 for kind_, group in GROUPS.items()
                 for point in sorted(found.select(group=group), key=lambda point: point.name)
             )
@@ -174,15 +178,20 @@ class Registry:
     def load(self, kind: str, name: str) -> Bound:
         """The plugin of that kind and name.
 
-        Raises PluginError if it is not installed, if two distributions provide it, or if it cannot work.
+        Raises PluginError if it is not installed, if two distributions provide it, if it is disabled or if it cannot
+        work; ConfigError if its Options are configured as they cannot be.
         """
         loaded = self._loaded.get((kind, name))
         if loaded is not None:
             return loaded
         item = self._find(kind, name)
+        if item.state == "disabled":
+            raise PluginError(f"The {kind} {name!r} of {item.origin} is disabled: {item.problem}")
         try:
             bound = _bind_target(item.entry_point.load(), item)
             self._manager.register(bound.plugin, f"{kind}:{name}")
+        except config.ConfigError:
+            raise
         except Exception as error:
             item.state, item.problem = "broken", f"{type(error).__name__}: {error}"
             raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {item.problem}") from error
@@ -192,6 +201,8 @@ class Registry:
 
     def _find(self, kind: str, name: str) -> Installed:
         matching = [item for item in self.installed(kind) if item.name == name]
+        # Of two that clash, disabling one leaves the other.
+        matching = [item for item in matching if item.state != "disabled"] or matching[:1]
         if len(matching) == 1:
             return matching[0]
         if matching:
@@ -212,6 +223,8 @@ class Registry:
         if self._adapters is None:
             working = []
             for item in self.installed("adapter"):
+                if item.state == "disabled":
+                    continue
                 try:
                     working.append(self.load("adapter", item.name))
                 except PluginError as error:
@@ -221,8 +234,24 @@ class Registry:
         return self._adapters
 
 
+def _installed(kind: str, point: EntryPoint) -> Installed:
+    item = Installed(kind, point)
+    item.problem = config.refusal(item.distribution, item.name)
+    if item.problem is not None:
+        item.state = "disabled"
+    return item
+
+
 def _bind_target(target: object, item: Installed) -> Bound:
     """What an entry point names: a plugin class, a plugin object, or a factory of documented rules."""
+    configured = config.current()
+    options = configured.options(item) if configured is not None else None
+    if options:
+        from l0_core.config_read import validated_options
+
+        # Only a class has Options: what else they are configured for is refused here.
+        target = target(validated_options(target, options, item))  # type: ignore[operator]
+        return bind(target, item.name, item)
     if isinstance(target, type) or not callable(target):
         return bind(target, item.name, item)
     rules = target()

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from l0_core import config
 from l0_core.checks import rule_of
+from l0_core.errors import PluginError
 from l0_core.guardrails import GuardrailRule
 from l0_core.plugins import registry
 
-__all__ = ["Guardrails"]
+__all__ = ["PRESETS", "Guardrails", "names_of"]
+
+PRESETS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "minimal": ("json", "zero_output"),
+    "json_only": ("json", "zero_output"),
+    "recommended": ("json", "markdown", "pattern", "zero_output"),
+    "strict": ("json", "markdown", "latex", "pattern", "zero_output", "stall", "repetition"),
+}
+"""The names of the guardrails in each preset."""
+
+
+def names_of(preset: str) -> tuple[str, ...]:
+    """The names of the guardrails of a preset. Raises PluginError if one is not installed, and says how to get it."""
+    names = PRESETS[preset]
+    installed = {item.name for item in registry().installed("guardrail")}
+    missing = [f"l0-guard-{name.replace('_', '-')}" for name in names if name not in installed]
+    if missing:
+        raise PluginError(f"the preset {preset!r} needs more guardrails: pip install {' '.join(missing)}")
+    return names
+
+
+@dataclass(slots=True)
+class _Named(GuardrailRule):
+    """The rule of an installed guardrail, with the `on_error` that is configured for it."""
+
+    on_error: Literal["open", "closed"] = "open"
 
 
 class _ByName(type):
@@ -27,7 +56,10 @@ class _ByName(type):
 
 
 def rule(name: str, *args: Any, **options: Any) -> GuardrailRule:
-    """An installed guardrail as a documented rule. What is passed goes to its `Options`."""
+    """An installed guardrail as a documented rule.
+
+    What is passed goes to its `Options`; if nothing is, they are as configured.
+    """
     bound = registry().load("guardrail", name)
     plugin = bound.plugin
     if args or options:
@@ -35,7 +67,11 @@ def rule(name: str, *args: Any, **options: Any) -> GuardrailRule:
         if not hasattr(kind, "Options"):
             raise TypeError(f"the guardrail {name!r} of {bound.origin} takes no options")
         plugin = kind(kind.Options(*args, **options))  # type: ignore[call-arg]
-    return rule_of(plugin, name)
+    made, configured = rule_of(plugin, name), config.current()
+    named = _Named(name, made.check, made.description, open=made.open)
+    if configured is not None:
+        named.on_error = configured.on_error(name)
+    return named
 
 
 class Guardrails(metaclass=_ByName):
@@ -44,14 +80,28 @@ class Guardrails(metaclass=_ByName):
     @staticmethod
     def json_only() -> list[GuardrailRule]:
         """json and zero_output."""
-        return [rule("json"), rule("zero_output")]
+        return _preset("json_only")
 
     @staticmethod
     def minimal() -> list[GuardrailRule]:
         """json and zero_output."""
-        return [rule("json"), rule("zero_output")]
+        return _preset("minimal")
+
+    @staticmethod
+    def recommended() -> list[GuardrailRule]:
+        """json, markdown, pattern and zero_output."""
+        return _preset("recommended")
+
+    @staticmethod
+    def strict() -> list[GuardrailRule]:
+        """Those of `recommended`, and latex, stall and repetition."""
+        return _preset("strict")
 
     @staticmethod
     def none() -> list[GuardrailRule]:
         """No guardrail."""
         return []
+
+
+def _preset(name: str) -> list[GuardrailRule]:
+    return [rule(guardrail) for guardrail in names_of(name)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from l0_core import config
 from l0_core.checks import Guardrail, resolve_guardrails
 from l0_core.options import DEFAULT_CHECK_INTERVALS, NO_LIMITS, CheckIntervals, Limits, Retry, Timeout
 from l0_core.plugins import Bound, bind_all
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
     from typing import Literal, TypedDict
 
+    from l0_core.config_read import Configuration
     from l0_core.continuation import ContinuationConfig
     from l0_core.events import Event
     from l0_core.guardrails import GuardrailRule, GuardrailViolation
@@ -177,12 +179,16 @@ _DEFAULT = Settings(Retry())
 
 
 def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Retry] | None = None) -> Settings:
-    """Compile what a caller chose; None is not chosen.
+    """Compile what a caller chose; None is not chosen, and is as it is configured.
 
-    Raises TypeError and ValueError for what cannot be meant, and PluginError for a plugin that cannot be had.
+    Raises TypeError and ValueError for what cannot be meant, PluginError for a plugin that cannot be had, and
+    ConfigError for what is configured.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    if not given:
+    configured = config.current()
+    if configured is not None:
+        given = configured.under(given)
+    elif not given:
         return _DEFAULT if default_retry is None else Settings(default_retry())
     if not given.keys() <= OPTIONS:
         raise TypeError(_unknown(min(given.keys() - OPTIONS)))
@@ -197,12 +203,15 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     release = take("release", "live")
     if release not in RELEASE:
         raise ValueError(f"release is {release!r}; it must be one of {', '.join(map(repr, RELEASE))}")
-    plugins = bind_all(given["plugins"]) if "plugins" in given else ()
-    guardrails = resolve_guardrails(given["guardrails"]) if "guardrails" in given else ()
+    plugins = _plugins(given, configured)
+    guardrails = _guardrails(given, configured)
     if plugins:
         guardrails += tuple(Guardrail(bound.name, bound.hooks["check"]) for bound in plugins if "check" in bound.hooks)
+    if retry is None:
+        retry = default_retry() if default_retry else _DEFAULT.retry
+        retry = retry if configured is None else configured.retry(retry)
     return Settings(
-        retry or (default_retry() if default_retry else _DEFAULT.retry),
+        retry,
         guardrails=guardrails,
         plugins=plugins,
         timeout=timeout,
@@ -216,13 +225,27 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
         buffer_tool_calls=bool(take("buffer_tool_calls")),
         on_interrupt=on_interrupt,
         keep_raw=bool(take("keep_raw")),
-        continuation=_continuation(given, on_interrupt),
+        continuation=_continuation(given, on_interrupt, configured),
         continuation_prompt=take("build_continuation_prompt"),
         release=release,
     )
 
 
-def _continuation(given: Mapping[str, Any], on_interrupt: str) -> ContinuationConfig | None:
+def _plugins(given: Mapping[str, Any], configured: Configuration | None) -> tuple[Bound, ...]:
+    if "plugins" in given:
+        return bind_all(given["plugins"])
+    return () if configured is None else configured.plugins()
+
+
+def _guardrails(given: Mapping[str, Any], configured: Configuration | None) -> tuple[Guardrail, ...]:
+    if "guardrails" in given:
+        return resolve_guardrails(given["guardrails"])
+    return () if configured is None else configured.guardrails()
+
+
+def _continuation(
+    given: Mapping[str, Any], on_interrupt: str, configured: Configuration | None
+) -> ContinuationConfig | None:
     """How to go on after an interruption, or None if a stream is not to be continued."""
     chosen = given.get("continue_from_last_good_token", on_interrupt == "resume")
     if chosen is False:
@@ -230,7 +253,7 @@ def _continuation(given: Mapping[str, Any], on_interrupt: str) -> ContinuationCo
     from l0_core.continuation import ContinuationConfig
 
     if chosen is True:
-        return ContinuationConfig()
+        return (configured.continuation if configured else None) or ContinuationConfig()
     if not isinstance(chosen, ContinuationConfig):
         raise TypeError(f"continue_from_last_good_token must be a bool or a ContinuationConfig, not {chosen!r}")
     return chosen if chosen.enabled else None
