@@ -60,8 +60,9 @@ def _demo(
     """Watch a text arrive whole from a server that misbehaves.
 
     The OpenAI SDK asks a server on this machine, over a real socket. The server breaks the connection, refuses, falls
-    silent and stops early, one after the other; L0 asks again and delivers the text once. At the end both texts are
-    compared, and the exit code is 0 only if they are equal and nothing was left open. No key and no network is needed.
+    silent, stops early and loses its model, one after the other; L0 asks again, has the model continue, goes over to
+    another one, and delivers the text once. At the end both texts are compared, and the exit code is 0 only if they are
+    equal and nothing was left open. No key and no network is needed.
     """
     from l0_cli import demo
 

@@ -48,10 +48,11 @@ def render(story: Story, width: int, *, live: bool = False) -> RenderableType:
     """The whole picture. `width` is that of the terminal; below `SIDE_BY_SIDE` one half stands over the other."""
     if live:
         story.refresh()
-    text = Text(clean(story.text))
+    # A table would put an ellipsis over the end of lines that hold wide characters.
+    text = Text(clean(story.text), overflow="fold")
     if live and int(time.monotonic() * 2) % 2:
         text.append("▌", "dim")
-    attempts = Group(*(_attempt(story, attempt) for attempt in list(story.attempts)))
+    attempts = Group(*(_attempt(story, attempt, live) for attempt in list(story.attempts)))
     parts: list[RenderableType] = [_header(story)]
     if width >= SIDE_BY_SIDE:
         halves = Table.grid(expand=True)
@@ -76,17 +77,22 @@ def _header(story: Story) -> Text:
     return header
 
 
-def _attempt(story: Story, attempt: Attempt) -> RenderableType:
+def _attempt(story: Story, attempt: Attempt, live: bool) -> RenderableType:
     mark, style = _MARKS[attempt.state]
-    lines = Text(clean(attempt.fault) if attempt.fault else _progress(story, attempt))
+    lines = Text()
+    if attempt.model != story.models[0]:
+        lines.append(f"{clean(attempt.model)}\n", "bold")
+    lines.append(clean(attempt.fault) if attempt.fault else _progress(story, attempt))
     if attempt.error is not None:
         lines.append(f"\n{clean(attempt.error).rpartition('.')[2]}", "cyan")
     if attempt.state == "failed":
         lines.append(", gave up", "bold red")
+    elif attempt.recovery == "fallback":
+        lines.append(", on to another model", "green")
     elif attempt.wait is not None:
-        lines.append(f", again in {attempt.wait:.2g} s", "green")
+        lines.append(f", again in {attempt.wait:.2g} s" if attempt.wait else ", again at once", "green")
     if attempt.sent or attempt.new:
-        lines.append(f"\n{_counts(attempt)}", "dim")
+        lines.append(f"\n{_counts(attempt, live)}", "dim")
     row = Table.grid(padding=(0, 1))
     row.add_row(Text(mark, style), Text(str(attempt.number), "bold"), lines)
     return row
@@ -96,12 +102,21 @@ def _progress(story: Story, attempt: Attempt) -> str:
     if attempt.state == "running":
         if attempt.new:
             return "new text arrives"
+        if attempt.resumed_from is not None:
+            return "looking for the seam" if attempt.sent else "asking to continue"
         return "comparing with what you have" if attempt.repeated else "asking"
     return f"{attempt.state}, finish reason {clean(str(story.finish_reason))!r}"
 
 
-def _counts(attempt: Attempt) -> str:
-    """How much text came."""
+def _counts(attempt: Attempt, live: bool) -> str:
+    """How much text came; in few words where it is to fit a terminal of 24 lines."""
+    if attempt.resumed_from is not None:
+        start, cut = f"from character {attempt.resumed_from}", attempt.overlap_cut
+        if cut is None:
+            return start if live else f"asked to continue {start}"
+        if live:
+            return f"{start}, {cut} cut, {attempt.new} new"
+        return f"continued {start}, {cut} characters of overlap cut, {attempt.new} new"
     if attempt.repeated:
         return f"{attempt.repeated} characters kept back, {attempt.new} new"
     return f"{attempt.new} characters new"
@@ -123,7 +138,9 @@ def _proof(story: Story, proof: Proof) -> RenderableType:
     facts.add_row("the model's text", f"{proof.expected_characters} characters, sha256 {proof.expected_sha256}")
     facts.add_row("what you received", f"{proof.characters} characters, sha256 {proof.sha256}")
     facts.add_row("delivered twice", f"{proof.delivered_twice} characters")
-    facts.add_row("requests", f"{proof.requests}, as the server counted them")
+    facts.add_row("withdrawn", f"{proof.withdrawn} characters")
+    requests = ", ".join(f"{count} to {model}" for model, count in proof.requests.items())
+    facts.add_row("requests", f"{requests}, as the server counted them")
     facts.add_row("left open", f"{proof.open_responses} responses, {proof.open_connections} connections")
     facts.add_row("duration", f"{story.seconds:.1f} s")
     if story.succeeded:

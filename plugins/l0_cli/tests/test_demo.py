@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import l0
 import openai
 import pytest
 from l0_cli import demo, main
 from l0_cli.demo import Proof, Story
 from l0_testing import Fault, FaultServer, Script, closed_port
 
-PROOF = Proof(True, "ab", "ab", 2, 2, 0, 6, 6, 0, 0)
+PROOF = Proof(True, "ab", "ab", 2, 2, 0, 0, {"m": 6, "n": 1}, {"m": 6, "n": 1}, 0, 0)
+LARGE, SMALL = demo.MODELS
+
+
+@pytest.fixture(scope="module")
+def servers() -> list[FaultServer]:
+    """The servers that stories were played with."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def story(servers: list[FaultServer]) -> Story:
+    story = Story()
+    in_thread = FaultServer.in_thread
+
+    @contextlib.contextmanager
+    def kept() -> Iterator[FaultServer]:
+        with in_thread() as server:
+            servers.append(server)
+            yield server
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FaultServer, "in_thread", kept)
+        demo.play_script(story, 0.0)
+    return story
 
 
 def test_the_text_arrives_whole_and_once() -> None:
@@ -30,27 +57,81 @@ def test_the_text_arrives_whole_and_once() -> None:
     assert proof["sha256"] == proof["expected_sha256"]
     assert proof["characters"] == proof["expected_characters"] == len(demo.TEXT)
     assert proof["delivered_twice"] == 0
-    assert proof["requests"] == 6
+    assert proof["withdrawn"] == 0
+    assert proof["requests"] == proof["expected_requests"] == {LARGE: 7, SMALL: 1}
     assert proof["open_responses"] == proof["open_connections"] == 0
 
     attempts = told["attempts"]
-    assert [(attempt["fault"], attempt["error"]) for attempt in attempts] == [
-        ("the connection broke", attempts[0]["error"]),  # the transport's own error, or the SDK's around it
-        ("429 Too Many Requests, wait 0.5 s", "openai.RateLimitError"),
-        ("fell silent for 0.4 s", "l0.TimeoutError"),
-        ("ended without proof of being whole", "l0.Truncated"),
-        ("503 Service Unavailable", "openai.InternalServerError"),
-        (None, None),
+    assert [(attempt["fault"], attempt["error"], attempt["recovery"]) for attempt in attempts] == [
+        # The transport's own error, or the SDK's around it.
+        ("the connection broke", attempts[0]["error"], "retry"),
+        ("429 Too Many Requests, wait 0.5 s", "openai.RateLimitError", "retry"),
+        ("fell silent for 0.4 s", "l0.TimeoutError", "continue"),
+        ("ended without proof of being whole", "l0.Truncated", "continue"),
+        ("said in the stream: Overloaded", "openai.APIError", "continue"),
+        ("404 Not Found", "openai.NotFoundError", "retry"),
+        ("404 Not Found", "openai.NotFoundError", "fallback"),
+        (None, None, None),
     ]
     assert sum(attempt["new"] for attempt in attempts) == len(demo.TEXT)
-    assert attempts[5]["repeated"] == sum(attempt["new"] for attempt in attempts[:5]) > 0
-    assert [attempt["state"] for attempt in attempts] == ["survived"] * 5 + ["complete"]
-    assert all(attempt["wait_seconds"] > 0 for attempt in attempts[:5])
+    assert [attempt["state"] for attempt in attempts] == ["survived"] * 7 + ["complete"]
+    assert [attempt["wait_seconds"] for attempt in attempts] == [0.2, 0.5, 0.2, 0.2, 0.2, 0.0, None, None]
+
+
+def test_little_is_restarted_and_verified_and_more_is_resumed(story: Story, servers: list[FaultServer]) -> None:
+    first, _, restarted, *_ = attempts = story.attempts
+    assert first.new <= 10
+    assert (restarted.resumed_from, restarted.overlap_cut, restarted.repeated) == (None, None, first.new)
+    had = 0
+    for attempt, request in zip(attempts, servers[0].requests, strict=True):
+        assert attempt.before == had
+        had += attempt.new
+        messages = request.body["messages"]
+        if attempt.resumed_from is None:
+            assert len(messages) == 1
+            continue
+        # It was really asked to continue, and from exactly what the consumer had.
+        assert attempt.resumed_from == attempt.before
+        assert messages[1] == {"role": "assistant", "content": demo.TEXT[: attempt.resumed_from]}
+        assert "ontinue" in messages[2]["content"]
+        if request.text:
+            assert attempt.repeated == attempt.overlap_cut == demo.OVERLAP
+            assert attempt.sent == demo.OVERLAP + attempt.new
+            assert request.text == demo.TEXT[had - len(request.text) : had]
+        else:
+            assert attempt.repeated is attempt.overlap_cut is None
+    assert [attempt.number for attempt in attempts if attempt.overlap_cut] == [4, 5, 8]
+
+
+def test_another_model_goes_on_when_the_first_is_gone(story: Story, servers: list[FaultServer]) -> None:
+    asked = [attempt.model for attempt in story.attempts]
+    assert asked == [request.model for request in servers[0].requests] == [LARGE] * 7 + [SMALL]
+    last = story.attempts[-1]
+    assert last.resumed_from == sum(attempt.new for attempt in story.attempts[:-1]) > 0
+    assert demo.TEXT[last.resumed_from :] == demo.TEXT[-last.new :]
+
+
+def test_what_one_seam_cut_is_not_told_of_the_next() -> None:
+    state = l0.State()
+    story = Story(_state=state)
+    for cut in ("A stream of ", None, "of tokens is "):
+        story.begin()
+        story.on_resume("A stream of tokens is ", 5)
+        state.overlap_removed = cut or state.overlap_removed
+        story.receive(l0.Event(l0.EventType.TOKEN, "a promise"))
+    assert [attempt.overlap_cut for attempt in story.attempts] == [12, 0, 13]
 
 
 @pytest.mark.parametrize(
     "broken",
-    [{"text_equal": False}, {"delivered_twice": 1}, {"requests": 7}, {"open_responses": 1}, {"open_connections": 1}],
+    [
+        {"text_equal": False},
+        {"delivered_twice": 1},
+        {"withdrawn": 1},
+        {"requests": {"m": 7, "n": 1}},
+        {"open_responses": 1},
+        {"open_connections": 1},
+    ],
 )
 def test_a_promise_that_is_not_kept_is_no_proof(broken: dict[str, Any]) -> None:
     assert PROOF.holds
@@ -90,6 +171,18 @@ def test_a_real_endpoint_is_asked_and_nothing_is_claimed(
     assert "An answer." in shown
     assert "nothing here can prove" in shown
     assert "Proven" not in shown
+
+
+def test_a_real_endpoint_is_asked_to_continue(fault_server: FaultServer, capsys: pytest.CaptureFixture[str]) -> None:
+    fault_server.add("m", Script(demo.TEXT, faults=[Fault("trunc_clean", at=20)], overlap=25))
+    assert ask(fault_server, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["text"] == demo.TEXT
+    first, second = told["attempts"]
+    assert (first["model"], first["recovery"]) == ("m", "continue")
+    assert first["resumed_from"] is first["overlap_cut"] is first["repeated"] is None
+    assert (second["resumed_from"], second["overlap_cut"], second["repeated"]) == (first["new"], 25, 25)
+    assert fault_server.requests[1].body["messages"][1]["content"] == demo.TEXT[: first["new"]]
 
 
 def test_an_endpoint_that_refuses_is_told_with_its_reason(

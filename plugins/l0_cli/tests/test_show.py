@@ -35,26 +35,74 @@ def test_every_fault_and_how_it_was_survived_is_shown(story: Story, width: int) 
         "429 Too Many Requests, wait 0.5 s",
         "fell silent for 0.4 s",
         "ended without proof of being whole",
-        "503 Service Unavailable",
+        "said in the stream: Overloaded",
+        "404 Not Found",
         "complete, finish reason 'stop'",
     ):
         assert fault in picture
-    for error in ("RateLimitError", "TimeoutError", "Truncated", "InternalServerError"):
-        assert f"{error}, again in " in picture
+    for error, after in (
+        ("RateLimitError", "in 0.5 s"),
+        ("TimeoutError", "in 0.2 s"),
+        ("Truncated", "in 0.2 s"),
+        ("APIError", "in 0.2 s"),
+        ("NotFoundError", "at once"),
+    ):
+        assert f"{error}, again {after}" in picture
+    assert "NotFoundError, on to another model" in picture
+    assert "7 to demo-large, 1 to demo-small, as the server counted them" in " ".join(picture.split())
     assert "delivered twice    0 characters" in picture
+    assert "withdrawn          0 characters" in picture
     assert "0 responses, 0 connections" in picture
     assert "Proven: what you received is the model's text, once." in picture
     assert all(len(line) <= width for line in picture.splitlines())
 
 
+def column(picture: str, *, left: bool) -> str:
+    """The words of one half of a picture, where two stand beside each other."""
+    rows = []
+    for line in picture.splitlines():
+        cells = line.strip("│").split("│")
+        if left and line.startswith("│"):
+            rows.append(cells[0])
+        elif not left and line.endswith("│"):
+            rows.append(cells[-1])
+    return " ".join(" ".join(rows).split())
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_each_resumption_and_the_fallback_are_shown(story: Story, width: int, live: bool) -> None:
+    picture = shown(story, width, live=live)
+    said = " ".join(picture.split()) if width < 80 else column(picture, left=False)
+    resumed = [attempt for attempt in story.attempts if attempt.overlap_cut]
+    assert len(resumed) == 3
+    for attempt in resumed:
+        start, new = attempt.resumed_from, attempt.new
+        if live:
+            assert f"from character {start}, 40 cut, {new} new" in said
+        else:
+            assert f"continued from character {start}, 40 characters of overlap cut, {new} new" in said
+    assert "demo-small complete" in said
+
+
+def test_nothing_is_said_to_be_cut_before_that_is_decided() -> None:
+    story = Story(_sent=lambda number: 30)
+    story.begin()
+    story.on_resume("x" * 50, 9)
+    assert "looking for the seam from character 50 " in f"{column(shown(story, 80, live=True), left=False)} "
+    story.on_error(ConnectionResetError(), True, False)
+    assert "asked to continue from character 50" in column(shown(story, 100), left=False)
+
+
 def test_the_text_is_shown_whole(story: Story) -> None:
     assert " ".join(shown(story, 60).split()).find(" ".join(demo.TEXT.split())) > 0
-    beside = {word for line in shown(story, 100).splitlines() for word in line.split()}
-    assert set(demo.TEXT.split()) <= beside
+    for width in range(80, 161):
+        assert column(shown(story, width), left=True) == " ".join(demo.TEXT.split()), width
 
 
-def test_the_display_fits_a_terminal_of_24_lines(story: Story) -> None:
-    assert len(shown(story, 80, live=True).splitlines()) <= 24
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_display_fits_a_terminal_of_24_lines(story: Story, width: int) -> None:
+    assert len(shown(story, width, live=True).splitlines()) <= 24
 
 
 def test_a_terminal_sees_it_live_and_keeps_the_end(story: Story) -> None:
