@@ -25,6 +25,9 @@ __all__ = ["Recovery", "RetryContext", "backoff", "retryable_type"]
 
 logger = logging.getLogger("l0")
 
+_WHATEVER_IS_ASKED = frozenset((401, 402, 403, 404, 429))
+"""The statuses with which a provider refuses any request: of this caller, or to this model."""
+
 
 def retryable_type(error: BaseException, category: ErrorCategory) -> RetryableErrorType | None:
     """The kind of failure as `Retry.retry_on` names it, or None if it has no name there."""
@@ -126,6 +129,11 @@ class Recovery:
         failure = Failure(error, category, retryable_type(error, category), delivered, hint.seconds, Halt())
         failure.default = self._default(failure, hint)
         return failure
+
+    @staticmethod
+    def is_refusal(failure: Failure) -> bool:
+        """Whether it may be what was asked for that is refused, and not who asks, or whom."""
+        return failure.category is ErrorCategory.FATAL and status_of(failure.error) not in _WHATEVER_IS_ASKED
 
     def _default(self, failure: Failure, hint: Hint) -> Decision:
         error, category = failure.error, failure.category

@@ -312,7 +312,7 @@ class Session:
         state, build = self.state, self.settings.continuation_prompt
         state.resumed = state.continuation_used = True
         state.checkpoint = state.resume_point = attempt.kept
-        state.resume_from = len(attempt.kept)
+        state.resume_from, state.overlap_removed = len(attempt.kept), None
         if build is not None and not self._sources[attempt.source].builds_prompts:
             build(attempt.kept)  # The factory is to look at what the caller made of it.
         if self.observers is not None:
@@ -403,7 +403,7 @@ class Session:
         failure = recovery.failure(error, delivered)
         if attempt.released:
             failure.default = Halt()  # A tool call that was delivered must not be delivered again.
-        elif attempt.kept and not attempt.progressed and not attempt.spoke and failure.category is ErrorCategory.FATAL:
+        elif attempt.kept and not attempt.progressed and not attempt.spoke and recovery.is_refusal(failure):
             # It may be the continuation that is refused, and not the request.
             self._sources[attempt.source].refused()
             failure.default = RetryAfter(0.0)

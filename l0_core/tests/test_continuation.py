@@ -295,6 +295,41 @@ def test_what_is_refused_is_asked_for_otherwise() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 429])
+def test_what_has_nothing_to_do_with_the_continuation_is_not_asked_for_otherwise(status: int) -> None:
+    error = RuntimeError("the model is gone")
+    error.status_code = status  # type: ignore[attr-defined]
+    error.body = {"code": "insufficient_quota"}  # type: ignore[attr-defined]
+
+    async def main() -> None:
+        provider = ContinuingProvider(TOKENS, [Mishap("raise", 5), Mishap("refuse", error=error)])
+        another = ContinuingProvider(TOKENS)
+        stream = await l0.run(
+            provider, fallbacks=[another], adapter=provider, retry=FAST, continue_from_last_good_token=True
+        )
+        await collect(stream)
+        assert (provider.opened, stream.state.fallback_index) == (2, 1)
+
+    run(main())
+
+
+def test_an_overlap_is_told_of_the_resumption_that_it_was_cut_in() -> None:
+    async def main() -> None:
+        provider = ContinuingProvider(TOKENS, [Mishap("raise", 5), Mishap("raise", 9)], overlap=12)
+
+        def on_resume(checkpoint: str, token_count: int) -> None:
+            cut.append(stream.state.overlap_removed)
+
+        cut: list[str | None] = []
+        stream = await l0.run(
+            provider, adapter=provider, retry=FAST, continue_from_last_good_token=True, on_resume=on_resume
+        )
+        assert spoken(await collect(stream)) == provider.text
+        assert cut == [None, None]
+
+    run(main())
+
+
 def test_random_schedules_with_continuation() -> None:
     seed = random.randrange(2**32)
     rng = random.Random(seed)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import openai
     from l0_testing import FaultServer
 
-    from l0_core import AttemptContext
-
 __all__ = ["MODELS", "OVERLAP", "PACE", "TEXT", "Attempt", "Proof", "Story", "play_endpoint", "play_script", "require"]
 
 TEXT = """\
@@ -40,11 +38,9 @@ FAULTS: tuple[tuple[str, int, float], ...] = (
     ("trunc_clean", 48, 0.0),
     ("err_data", 75, 0.0),
     ("404", 0, 0.0),
-    ("404", 0, 0.0),
 )
 """What goes wrong at each request to the first model: the kind, before which token, and what a Retry-After asks for in
-seconds. The first break leaves too little to go on from. The 404 stays: a request that asks to continue may be refused
-for that alone, so the question itself is asked once more before another model is.
+seconds. The first break leaves too little to go on from.
 """
 
 OVERLAP = 40
@@ -156,7 +152,6 @@ class Story:
     _pieces: list[str] = field(default_factory=list)
     _sent: Callable[[int], int | None] = lambda number: None
     _state: l0.State | None = None
-    _overlap: str | None = None
     _source: int = 0
 
     @property
@@ -227,10 +222,8 @@ class Story:
         attempt, state = self.attempts[-1], self._state
         if state is None or attempt.resumed_from is None or attempt.overlap_cut is not None:
             return
-        # The state keeps what was cut last, perhaps at an earlier seam: a cut of this one is another object.
-        cut = state.overlap_removed
-        if cut is not None and cut is not self._overlap:
-            self._overlap, attempt.overlap_cut = cut, len(cut)
+        if state.overlap_removed is not None:
+            attempt.overlap_cut = len(state.overlap_removed)
         elif attempt.new:
             attempt.overlap_cut = 0
 
@@ -402,11 +395,11 @@ async def _receive(
             await completed()
 
 
-def _asking(sdk: openai.AsyncOpenAI, model: str, messages: list[Any]) -> Callable[[AttemptContext], Awaitable[Any]]:
+def _asking(sdk: openai.AsyncOpenAI, model: str, messages: list[Any]) -> Callable[[l0.AttemptContext], Awaitable[Any]]:
     """A factory that asks a model for the answer, or for the rest of what the consumer has of it."""
     once = sdk.with_options(max_retries=0)
 
-    def ask(attempt: AttemptContext) -> Awaitable[Any]:
+    def ask(attempt: l0.AttemptContext) -> Awaitable[Any]:
         asked = messages
         if attempt.kept:
             said = {"role": "assistant", "content": attempt.kept}

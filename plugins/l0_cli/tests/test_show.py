@@ -45,11 +45,10 @@ def test_every_fault_and_how_it_was_survived_is_shown(story: Story, width: int) 
         ("TimeoutError", "in 0.2 s"),
         ("Truncated", "in 0.2 s"),
         ("APIError", "in 0.2 s"),
-        ("NotFoundError", "at once"),
     ):
         assert f"{error}, again {after}" in picture
     assert "NotFoundError, on to another model" in picture
-    assert "7 to demo-large, 1 to demo-small, as the server counted them" in " ".join(picture.split())
+    assert "6 to demo-large, 1 to demo-small, as the server counted them" in " ".join(picture.split())
     assert "delivered twice    0 characters" in picture
     assert "withdrawn          0 characters" in picture
     assert "0 responses, 0 connections" in picture
