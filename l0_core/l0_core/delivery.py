@@ -342,24 +342,37 @@ class Delivery:
         handlers = () if observers is None else observers.on_token
         countdown = self._until_due(attempt)
         take: Callable[[str], Any] = append
-        if countdown:
-            at_interval, until_due = self._at_interval, self._until_due
 
-            def take_at_interval(text: str) -> Any:
+        def at_interval() -> Any:
+            nonlocal countdown
+            pending = self._at_interval(attempt)
+            countdown = self._until_due(attempt)
+            return pending
+
+        # Three near-copies, for a call or a loop over nothing is a third of what a token costs here.
+        if countdown and handlers:
+
+            def take_at_interval_and_show(text: str) -> Any:
                 nonlocal countdown
                 append(text)
                 countdown -= 1
-                if not countdown:
-                    pending = at_interval(attempt)
-                    countdown = until_due(attempt)
-                    if pending is not None:
-                        return pending
+                if not countdown and (pending := at_interval()) is not None:
+                    return pending
                 for handle in handlers:
                     try:
                         handle(text)
                     except BaseException as error:
                         observers.broken(handle, error)  # type: ignore[union-attr]
                 return None
+
+            take = take_at_interval_and_show
+        elif countdown:
+
+            def take_at_interval(text: str) -> Any:
+                nonlocal countdown
+                append(text)
+                countdown -= 1
+                return None if countdown else at_interval()
 
             take = take_at_interval
         elif handlers:
