@@ -46,7 +46,6 @@ class Delivery:
         "_settings",
         "_size",
         "_state",
-        "_unjudged",
         "_watch",
     )
 
@@ -58,7 +57,6 @@ class Delivery:
         self._items: list[Event] | None = None
         self._checked = self._saved = self._size = 0
         self._hold: Hold | None = None
-        self._unjudged: list[str] = []
 
     def begin(self, attempt: Attempt) -> None:
         """An attempt begins: what it says is reckoned with what the consumer has."""
@@ -66,7 +64,7 @@ class Delivery:
         self._checked = self._saved = len(self._state._tokens)
         if self._settings.release != "live":
             # What an earlier attempt had held is forgotten: nobody has seen it.
-            self._hold, self._unjudged = Hold(until_end=self._settings.release == "complete"), []
+            self._hold = Hold(until_end=self._settings.release == "complete")
         if attempt.number == 1 or attempt.kept:
             return
         state, verify = self._state, self._settings.on_interrupt == "verify"
@@ -182,8 +180,8 @@ class Delivery:
         if attempt.checks is None:
             hold.clear(0)
             return
-        self._unjudged.append(text)
-        if len(self._unjudged) >= self._settings.intervals.guardrails:
+        hold.unjudged.append(text)
+        if len(hold.unjudged) >= self._settings.intervals.guardrails:
             await self._check(attempt, self._unchecked())
             hold.clear(attempt.checks.holdback)
 
@@ -465,7 +463,7 @@ class Delivery:
     def _unchecked(self) -> str:
         """The text that no guardrail has seen."""
         if self._hold is not None:
-            text, self._unjudged = "".join(self._unjudged), []
+            text, self._hold.unjudged = "".join(self._hold.unjudged), []
             return text
         tokens = self._state._tokens
         text = "".join(tokens[self._checked :])

@@ -31,13 +31,15 @@ class Hold:
     character that is cleared.
     """
 
-    __slots__ = ("_cleared", "_held", "_until_end", "arrived")
+    __slots__ = ("_cleared", "_held", "_until_end", "arrived", "unjudged")
 
     def __init__(self, until_end: bool) -> None:
         self._held: deque[_Held] = deque()
         self._until_end = until_end
         self._cleared = 0
         self.arrived = 0
+        self.unjudged: list[str] = []
+        """Pieces of the answer that no guardrail has seen."""
 
     def put(self, event: Event, let_go: LetGo) -> None:
         """Hold an event that ends at what has arrived; `let_go` delivers it."""
