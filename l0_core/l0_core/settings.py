@@ -176,6 +176,8 @@ class Settings:
 
 
 _DEFAULT = Settings(Retry())
+_COMMON = frozenset(("retry", "timeout", "limits"))
+"""What most callers say, and nothing else."""
 
 
 def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Retry] | None = None) -> Settings:
@@ -197,6 +199,11 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     for name, value, kind in (("retry", retry, Retry), ("timeout", timeout, Timeout), ("limits", limits, Limits)):
         if value is not None and type(value) is not kind and not isinstance(value, kind):
             raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
+    if retry is None:
+        retry = default_retry() if default_retry else _DEFAULT.retry
+        retry = retry if configured is None else configured.retry(retry)
+    if configured is None and given.keys() <= _COMMON:
+        return Settings(retry, timeout=timeout, limits=limits or NO_LIMITS)
     on_interrupt = take("on_interrupt", "verify")
     if on_interrupt not in ON_INTERRUPT:
         raise ValueError(f"on_interrupt is {on_interrupt!r}; it must be one of {', '.join(map(repr, ON_INTERRUPT))}")
@@ -207,9 +214,6 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     guardrails = _guardrails(given, configured)
     if plugins:
         guardrails += tuple(Guardrail(bound.name, bound.hooks["check"]) for bound in plugins if "check" in bound.hooks)
-    if retry is None:
-        retry = default_retry() if default_retry else _DEFAULT.retry
-        retry = retry if configured is None else configured.retry(retry)
     return Settings(
         retry,
         guardrails=guardrails,
