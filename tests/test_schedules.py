@@ -16,7 +16,7 @@ from typing import Any
 
 import l0
 import pytest
-from l0_testing import ContinuingProvider, FakeProvider, Mishap
+from l0_testing import ContinuingProvider, FakeProvider, Mishap, text_of
 from l0_testing.virtual import run
 
 from l0_core import Check, hookimpl
@@ -111,16 +111,6 @@ class Schedule:
         return options
 
 
-def applied(events: list[l0.Event]) -> str:
-    text = ""
-    for event in events:
-        if event.is_token:
-            text += event.text or ""
-        elif event.is_reset:
-            text = text[: event.data["keep"]]  # type: ignore[index]
-    return text
-
-
 async def play(schedule: Schedule) -> None:
     """Run one schedule, and hold every promise to it."""
     provider, options = schedule.provider(), schedule.options()
@@ -135,7 +125,7 @@ async def play(schedule: Schedule) -> None:
         async for event in stream:
             seen.append(event)
             # What the state holds is what the consumer has, at every moment.
-            assert applied(seen) == state.content or event.is_complete
+            assert text_of(seen) == state.content or event.is_complete
             if deterministic and options["on_interrupt"] != "reset":
                 assert provider.text.startswith(state.content)
             if len(seen) <= schedule.at:
@@ -182,7 +172,7 @@ async def play(schedule: Schedule) -> None:
     ends = [event for event in seen if event.is_complete]
     assert len(ends) <= 1
     assert not ends or seen[-1] is ends[0]
-    assert applied(seen) == state.content
+    assert text_of(seen) == state.content
     left = schedule.action in ("break", "drop", "raise", "abort", "cancel", "aclose")
     if state.outcome == "complete":
         last = provider.texts[provider.opened - 1] if provider.opened <= len(provider.texts) else provider.tokens

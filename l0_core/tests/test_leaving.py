@@ -14,7 +14,7 @@ from typing import Any
 
 import l0
 import pytest
-from l0_testing import FakeProvider, Mishap
+from l0_testing import FakeProvider, Mishap, text_of
 from l0_testing.virtual import VirtualLoop, run
 
 TOKENS = ("The ", "quick ", "brown ", "fox")
@@ -79,16 +79,6 @@ def scenario(
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         stream, task = runner.run(main())
     return stream, task, seen, happened
-
-
-def text_of(events: list[l0.Event]) -> str:
-    text = ""
-    for event in events:
-        if event.is_token:
-            text += event.text or ""
-        elif event.is_reset:
-            text = text[: event.data["keep"]]  # type: ignore[index]
-    return text
 
 
 PROVIDERS: dict[str, Callable[[], FakeProvider]] = {

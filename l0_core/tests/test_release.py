@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from l0 import Event, EventType
-from l0_testing import ContinuingProvider, FakeProvider, Mishap
+from l0_testing import ContinuingProvider, FakeProvider, Mishap, text_of
 from l0_testing.virtual import run
 
 from l0_core import Check, hookimpl
@@ -41,18 +41,8 @@ async def collect(stream: l0.Stream) -> list[Event]:
     seen = []
     async for event in stream:
         seen.append(event)
-        assert applied(seen) == stream.state.content
+        assert text_of(seen) == stream.state.content
     return seen
-
-
-def applied(events: list[Event]) -> str:
-    text = ""
-    for event in events:
-        if event.is_token and not event.choice:
-            text += event.text or ""
-        elif event.is_reset and not event.choice:
-            text = text[: event.data["keep"]]  # type: ignore[index]
-    return text
 
 
 @pytest.mark.parametrize("release", ["live", "checked", "complete"])
@@ -69,7 +59,7 @@ def test_the_text_is_the_same_whenever_it_leaves(release: str) -> None:
                 timeout=l0.Timeout(inter_token=1000),
             )
             events = await collect(stream)
-            assert applied(events) == provider.text
+            assert text_of(events) == provider.text
             assert not any(event.is_reset for event in events)
             assert (stream.state.outcome, provider.open) == ("complete", 0)
 
@@ -91,7 +81,7 @@ def test_checked_lets_nothing_out_that_a_guardrail_objects_to() -> None:
             seen = ""
             async for event in stream:
                 seen += event.text or ""
-                assert "se" not in applied([event])
+                assert "se" not in text_of([event])
             assert "se" not in seen
             assert stream.state.content == provider.text
 
@@ -126,7 +116,7 @@ def test_a_rule_about_the_end_holds_everything_back() -> None:
         )
         stream = await l0.run(provider, adapter=provider, retry=FAST, release="checked", guardrails=[rule])
         events = await collect(stream)
-        assert applied(events) == provider.text
+        assert text_of(events) == provider.text
         assert not any(event.is_reset for event in events)
         assert "a" not in [event.text for event in events]
 
@@ -214,7 +204,7 @@ def test_random_holding(tokens: list[str], holdback: int, cuts: list[int], inter
             guardrails=[Slow],
             check_intervals={"guardrails": interval},
         )
-        assert applied(await collect(stream)) == provider.text
+        assert text_of(await collect(stream)) == provider.text
 
     run(main())
 
@@ -234,7 +224,7 @@ def test_holding_and_continuing() -> None:
             guardrails=[Forbids("sword")],
             continue_from_last_good_token=True,
         )
-        assert applied(await collect(stream)) == provider.text, (seed, mishaps)
+        assert text_of(await collect(stream)) == provider.text, (seed, mishaps)
 
     for _ in range(200):
         run(one())

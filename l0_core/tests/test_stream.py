@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from l0 import Event, EventType
-from l0_testing import FakeProvider, Mishap
+from l0_testing import FakeProvider, Mishap, text_of
 from l0_testing.virtual import run
 
 TOKENS = ("The ", "quick ", "brown ", "fox")
@@ -21,16 +21,6 @@ ONCE = l0.Retry(max_retries=0)
 
 def token(text: str, choice: int = 0) -> Event:
     return Event(EventType.TOKEN, text, choice=choice)
-
-
-def applied(events: list[Event]) -> str:
-    text = ""
-    for event in events:
-        if event.is_token and not event.choice:
-            text += event.text or ""
-        elif event.is_reset and not event.choice:
-            text = text[: event.data["keep"]]  # type: ignore[index]
-    return text
 
 
 async def collect(stream: l0.Stream) -> list[Event]:
@@ -192,7 +182,7 @@ def test_an_empty_answer_is_asked_for_again_and_not_the_models_fault(texts: list
         provider = FakeProvider(TOKENS, texts=[texts, texts])
         stream = await l0.run(provider, adapter=provider, retry=l0.Retry(attempts=0, base_delay=0))
         events = await collect(stream)
-        assert applied(events) == provider.text == stream.state.content
+        assert text_of(events) == provider.text == stream.state.content
         assert sum(event.is_complete for event in events) == 1
         assert (provider.opened, stream.state.model_retry_count) == (3, 0)
         assert [type(error) for error in stream.errors] == [l0.ZeroOutput, l0.ZeroOutput]
@@ -259,8 +249,8 @@ def test_whatever_restarts_say_the_consumer_has_what_the_last_one_said(
         seen: list[Event] = []
         async for event in stream:
             seen.append(event)
-            assert applied(seen) == stream.state.content or event.is_complete
-        assert applied(seen) == text == stream.state.content
+            assert text_of(seen) == stream.state.content or event.is_complete
+        assert text_of(seen) == text == stream.state.content
         assert sum(event.is_complete for event in seen) == 1
         assert provider.open == 0
 
@@ -288,7 +278,7 @@ def test_reset_withdraws_everything_and_fail_raises() -> None:
         provider = FakeProvider(TOKENS, [Mishap("raise", 2)])
         events = await collect(await l0.run(provider, adapter=provider, retry=FAST, on_interrupt="reset"))
         assert [event.data["keep"] for event in events if event.is_reset] == [0]  # type: ignore[index]
-        assert applied(events) == provider.text
+        assert text_of(events) == provider.text
 
         provider = FakeProvider(TOKENS, [Mishap("raise", 2)])
         stream = await l0.run(provider, adapter=provider, retry=FAST, on_interrupt="fail")
@@ -561,7 +551,7 @@ def test_fallbacks_are_tried_in_order_and_never_glued_together() -> None:
         other = FakeProvider(("fall", "back"), [Mishap("refuse")] * 2)
         stream = await l0.run(primary, fallbacks=[other], adapter=primary, retry=FAST)
         events = await collect(stream)
-        assert applied(events) == "fallback" == stream.state.content
+        assert text_of(events) == "fallback" == stream.state.content
         assert (primary.opened, other.opened, stream.state.fallback_index) == (1, 3, 1)
         assert [type(e).__name__ for e in stream.errors] == ["RuntimeError"] + ["ConnectionResetError"] * 2
 

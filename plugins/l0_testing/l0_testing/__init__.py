@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from l0_testing.consumer import text_of as text_of
     from l0_testing.faults import FAULTS as FAULTS
     from l0_testing.faults import FaultKind as FaultKind
     from l0_testing.leaks import LeakCheck as LeakCheck
@@ -42,6 +43,7 @@ _HOME = {
     "closed_port": "server",
     "load_scripts": "scripts",
     "split_tokens": "scripts",
+    "text_of": "consumer",
 }
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "closed_port",
     "load_scripts",
     "split_tokens",
+    "text_of",
 ]
 
 if not TYPE_CHECKING:
