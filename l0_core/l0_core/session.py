@@ -573,7 +573,9 @@ def _record_of(error: BaseException) -> BaseException:
 
     The traceback leads to the frames of whoever holds the stream, and the stream would never be let go of.
     """
-    record = type(error).__new__(type(error), *error.args)
+    # A `__new__` of the exception's own may want what it was made of, which `args` need not be.
+    builtin = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+    record: BaseException = builtin.__new__(type(error), *error.args)
     record.__dict__.update(error.__dict__)
     record.__cause__, record.__suppress_context__ = error.__cause__, True
     return record

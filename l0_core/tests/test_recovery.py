@@ -351,3 +351,28 @@ def test_an_abort_or_a_cancellation_ends_a_wait_between_attempts_at_once() -> No
             assert task.cancelled() is (door == "cancel")
 
     run(main())
+
+
+class Peculiar(ConnectionError):
+    """An exception that cannot be made of its `args`."""
+
+    def __new__(cls, *, code: int) -> Peculiar:
+        return super().__new__(cls)
+
+    def __init__(self, *, code: int) -> None:
+        super().__init__()
+        self.code = code
+
+
+def test_an_error_that_cannot_be_made_again_is_recovered_from_and_raised_as_it_is() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("raise", 2, error=Peculiar(code=7)) for _ in range(2)])
+        stream = await l0.run(provider, adapter=provider, retry=l0.Retry(base_delay=0, max_retries=1))
+        with pytest.raises(Peculiar) as raised:
+            await stream.read()
+        assert provider.opened == 2
+        assert [(type(error), error.code) for error in stream.errors] == [(Peculiar, 7)] * 2  # type: ignore[attr-defined]
+        assert raised.value not in stream.errors
+        assert all(error.__traceback__ is None for error in stream.errors)
+
+    run(main())
