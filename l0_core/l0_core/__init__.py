@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from l0_core.adapters import AdaptedEvent as AdaptedEvent
     from l0_core.adapters import Adapter as Adapter
     from l0_core.checks import rule_of as rule_of
+    from l0_core.errors import AdapterNotFound as AdapterNotFound
     from l0_core.errors import Error as Error
     from l0_core.errors import ErrorCategory as ErrorCategory
     from l0_core.events import Event as Event
@@ -44,7 +45,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "adapters": "AdaptedEvent Adapter",
     "checks": "rule_of",
-    "errors": "Error ErrorCategory",
+    "errors": "AdapterNotFound Error ErrorCategory",
     "events": "Event EventType",
     "guardrails": "GuardrailRule GuardrailViolation Violation",
     "hookspecs": "AttemptContext Check ClientAdapter Continued Decision Envelope Failure FallBack Halt Judge "

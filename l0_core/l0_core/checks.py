@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -14,6 +13,7 @@ from l0_core.errors import GuardrailViolationError, PluginError
 from l0_core.guardrails import GuardrailRule, GuardrailViolation
 from l0_core.holding import FOREVER
 from l0_core.hookspecs import AttemptContext, Check, Judge
+from l0_core.log import log_raised
 from l0_core.plugins import bind, registry
 from l0_core.state import State
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from l0_core.reporter import Reporter
 
 __all__ = ["Checks", "Guardrail", "open_rule", "resolve_guardrails", "rule_of"]
-
-logger = logging.getLogger("l0")
 
 Open = Callable[[AttemptContext], "Check | Judge | None"]
 
@@ -275,12 +273,8 @@ class Checks:
         guardrail = entry[0]
         self._judges.remove(entry)
         closed = guardrail.on_error == "closed"
-        logger.warning(
-            "the guardrail %r raised %r and is %s for this attempt",
-            guardrail.name,
-            error,
-            "closed" if closed else "out",
-        )
+        consequence = "it is closed: this is a violation" if closed else "it is out for this attempt"
+        log_raised(f"the guardrail {guardrail.name!r}", error, consequence)
         violation = GuardrailViolation(
             rule=guardrail.name,
             message=f"The guardrail raised {type(error).__name__} and could not judge",

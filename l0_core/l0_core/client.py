@@ -74,11 +74,8 @@ def _is_stream(thing: Any) -> bool:
 
 
 def _client_adapter(client: Any) -> ClientAdapter | None:
-    for bound in registry().adapters():
-        found = bound.hooks["adapt"](None, client)
-        if found is not None and hasattr(found, "paths"):
-            return found  # type: ignore[no-any-return]
-    return None
+    found = (found for found in registry().recognitions(None, client) if hasattr(found, "paths"))
+    return next(found, None)
 
 
 class WrappedClient:

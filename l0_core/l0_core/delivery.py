@@ -41,19 +41,19 @@ class Delivery:
         "_checked",
         "_hold",
         "_items",
-        "_observers",
         "_saved",
         "_settings",
         "_size",
         "_state",
         "_watch",
+        "observers",
     )
 
     def __init__(self, state: State, settings: Settings, watch: Watch, observers: Reporter | None) -> None:
         self._state = state
         self._settings = settings
         self._watch = watch
-        self._observers = observers
+        self.observers = observers
         self._items: list[Event] | None = None
         self._checked = self._saved = self._size = 0
         self._hold: Hold | None = None
@@ -107,6 +107,8 @@ class Delivery:
         if kind is EventType.ERROR:
             raise event.error or Error("The adapter reported an error and did not say which", ErrorCode.INVALID_STREAM)
         self._progress(attempt)
+        if self.observers is not None and (kind is EventType.TOOL_CALL or "tool_call" in (event.data or ())):
+            self.observers.tool_call_begins()
         if kind is EventType.PROGRESS and event.data is not None and "tool_call" in event.data:
             return self._admit_fragment(attempt, event.data["tool_call"], event)
         if kind is EventType.TOOL_CALL:
@@ -127,8 +129,8 @@ class Delivery:
         attempt.progressed = True
         attempt.proof = None
         if self._watch.phase != "inter_token":
-            if self._observers is not None and self._watch.phase == "initial_token":
-                self._observers.first_output()
+            if self.observers is not None and self._watch.phase == "initial_token":
+                self.observers.first_output(attempt)
             self._watch.enter("inter_token", self._settings.inter_token)
         if self._state.first_token_at is None:
             self._state.first_token_at = self._watch.wall_clock()
@@ -197,6 +199,8 @@ class Delivery:
             if passed is None:
                 return
             del attempt.gates[channel]
+            if self.observers is not None and not attempt.gates:
+                self.observers.matched()
             yield from self._withdraw(channel, passed)
             text = passed.text
         if channel == ANSWER:
@@ -213,14 +217,16 @@ class Delivery:
     def _note(self, event: Event, text: str) -> None:
         """Text reaches the consumer."""
         self._append((event.type, event.choice), text)
-        if self._observers is not None and event.type is EventType.TOKEN and not event.choice:
-            self._observers.token(text)
+        if self.observers is not None and event.type is EventType.TOKEN and not event.choice:
+            self.observers.token(text)
 
     def _sewn(self, attempt: Attempt, seam: Seam) -> None:
         """A seam is decided."""
         if seam.removed:
             self._state.deduplication_applied, self._state.overlap_removed = True, seam.removed
         attempt.seam = None
+        if self.observers is not None:
+            self.observers.matched()
 
     async def end_seam(self, attempt: Attempt, seam: Seam) -> Iterator[Event]:
         """The source has ended before its seam was decided."""
@@ -249,8 +255,8 @@ class Delivery:
     def _reset(self, event: Event, channel: Channel, keep: int) -> Iterator[Event]:
         state = self._state
         kind, choice = channel
-        if self._observers is not None:
-            self._observers.flush()
+        if self.observers is not None:
+            self.observers.flush()
         if channel == ANSWER:
             state._keep(keep)
             self._checked = len(state._tokens)
@@ -260,8 +266,8 @@ class Delivery:
             name = "reasoning" if kind is EventType.REASONING else "refusal"
             setattr(state, name, getattr(state, name)[:keep])
             event.data = {"keep": len(state.content), name: keep}
-        if self._observers is not None:
-            self._observers.reset(event)
+        if self.observers is not None:
+            self.observers.reset(event)
         yield event
 
     def _append(self, channel: Channel, text: str) -> None:
@@ -307,8 +313,8 @@ class Delivery:
         attempt.released = True
         call = event.data or {}
         self._state.tool_calls.append(call)
-        if self._observers is not None:
-            self._observers.tool_call(call)
+        if self.observers is not None:
+            self.observers.tool_call(call)
         yield event
 
     def _admit_item(self, attempt: Attempt, event: Event) -> Iterator[Event]:
@@ -335,7 +341,7 @@ class Delivery:
         It returns None, or the verdicts that have to be awaited before the token may go on (pass them to `resolve`). It
         raises where a guardrail objects, and then the token is not part of the text.
         """
-        limits, observers = self._settings.limits, self._observers
+        limits, observers = self._settings.limits, self.observers
         append = self._state._tokens.append
         handlers = () if observers is None else observers.on_token
         countdown = self._until_due(attempt)
@@ -401,8 +407,8 @@ class Delivery:
             due.append(self._checked + self._settings.intervals.guardrails)
         if self._settings.continuation is not None:
             due.append(self._saved + self._settings.continuation.checkpoint_interval)
-        if self._observers is not None and self._observers.tokens_per_run:
-            due.append(self._observers.sunk + self._observers.tokens_per_run)
+        if self.observers is not None and self.observers.tokens_per_run:
+            due.append(self.observers.sunk + self.observers.tokens_per_run)
         return max(1, min(due) - len(self._state._tokens)) if due else 0
 
     def _at_interval(self, attempt: Attempt) -> Any:
@@ -418,8 +424,8 @@ class Delivery:
         if continuation is not None and pending is None and count - self._saved >= continuation.checkpoint_interval:
             self._saved = count
             self._save_checkpoint(self._checked if attempt.checks is not None else count)
-        if pending is None and self._observers is not None:
-            self._observers.tokens_taken()
+        if pending is None and self.observers is not None:
+            self.observers.tokens_taken()
         return pending
 
     def _save_checkpoint(self, at: int) -> None:
@@ -427,8 +433,8 @@ class Delivery:
         state = self._state
         if at != state._checkpoint_at:
             state._checkpoint_at = at
-            if self._observers is not None:
-                self._observers.checkpoint(at)
+            if self.observers is not None:
+                self.observers.checkpoint(at)
 
     def _reject(self) -> None:
         """The newest token was taken in, and does not reach the consumer."""
@@ -443,9 +449,9 @@ class Delivery:
         except BaseException:
             self._reject()
             raise
-        if self._observers is not None:
-            self._observers.token(text)
-            self._observers.tokens_taken()
+        if self.observers is not None:
+            self.observers.token(text)
+            self.observers.tokens_taken()
 
     # Guardrails, and the end.
 

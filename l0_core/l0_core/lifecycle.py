@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from l0_core.log import log_raised
 
 __all__ = [
     "EventBus",
@@ -17,8 +18,6 @@ __all__ = [
     "RecoveryPolicy",
     "RecoveryStrategy",
 ]
-
-logger = logging.getLogger("l0")
 
 
 class ObservabilityEventType(str, Enum):
@@ -173,8 +172,8 @@ class EventBus:
         event = ObservabilityEvent(event_type, time.time() * 1000, self.stream_id, dict(self._context), event_meta)
         try:
             self._handler(event)
-        except Exception:
-            logger.exception("an event handler raised")
+        except Exception as error:
+            log_raised("an event handler", error, "the event is lost to it")
 
 
 def new_stream_id() -> str:

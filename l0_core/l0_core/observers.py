@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from l0_core.hookspecs import Envelope, Sink
 from l0_core.lifecycle import ObservabilityEvent, ObservabilityEventType
+from l0_core.log import log_raised, logger
 
 if TYPE_CHECKING:
     from l0_core.session import Session
 
 __all__ = ["Observers"]
-
-logger = logging.getLogger("l0")
 
 SINK_BATCH = 60
 """Tokens that go to a sink in one envelope."""
@@ -37,6 +36,7 @@ class Observers:
         "_batch",
         "_calls",
         "_later",
+        "_logs",
         "_names",
         "_seq",
         "_session",
@@ -56,6 +56,7 @@ class Observers:
         self._later: deque[Awaitable[Any]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._seq = self.sunk = 0
+        self._logs = logger.isEnabledFor(logging.DEBUG)
         handlers = []
         if "on_token" in self._calls:
             handlers.append(self._calls["on_token"])
@@ -132,6 +133,8 @@ class Observers:
 
     def _emit(self, kind: ObservabilityEventType, **meta: Any) -> None:
         handler = self._calls.get("on_event")
+        if self._logs:
+            logger.debug("stream %s: %s %s", self._session.stream_id, kind.value, meta)
         if handler is None and not self._sinks:
             return
         event = ObservabilityEvent(kind, time.time() * 1000, self._session.stream_id, self._session.context, meta)
@@ -187,9 +190,9 @@ class Observers:
 
 
 def _report(name: str, error: BaseException) -> None:
-    """Log what an observer did wrong: once with its traceback, then in brief."""
-    if name in _reported:
-        logger.debug("%s raised %r again", name, error)
-        return
-    _reported.add(name)
-    logger.warning("%s raised %r; the stream goes on", name, error, exc_info=error)
+    """Log what an observer did wrong: as a warning the first time."""
+    if name not in _reported:
+        _reported.add(name)
+        log_raised(name, error, "the stream goes on")
+    else:
+        logger.debug("%s raised", name, exc_info=error)

@@ -7,8 +7,9 @@ first needed: an adapter with the first stream, any other kind when its name is 
 from __future__ import annotations
 
 import inspect
-import logging
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
@@ -16,12 +17,12 @@ from typing import Any
 import pluggy
 
 from l0_core import config, hookspecs
-from l0_core.errors import PluginError
+from l0_core.errors import AdapterNotFound, PluginError
 from l0_core.guardrails import GuardrailRule
+from l0_core.log import log_raised, logger, placed
+from l0_core.versions import skew
 
 __all__ = ["GROUPS", "Bound", "Installed", "Registry", "bind", "registry"]
-
-logger = logging.getLogger("l0")
 
 GROUPS = {
     "adapter": "l0.adapters",
@@ -31,6 +32,9 @@ GROUPS = {
     "policy": "l0.policies",
 }
 """Entry-point group by kind of plugin."""
+
+_NAME = re.compile(r"[a-z][a-z0-9+._-]*")
+"""What a plugin may be called: as a key of a configuration file, and as the scheme of a URL."""
 
 _SPECS: dict[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(getattr(hookspecs, name)).parameters)
@@ -89,16 +93,16 @@ def bind(plugin: object, name: str = "", source: Installed | str = "") -> Bound:
     Raises PluginError for what is naturally got wrong, and shows the right form.
     """
     if isinstance(plugin, type):
-        plugin = plugin()
+        plugin = _instance(plugin, name)
     kind = type(plugin)
     bound = Bound(plugin, name or kind.__name__, source or kind.__module__)
     for attribute in dir(kind):
         if attribute.startswith("__"):
             continue
-        method = getattr(plugin, attribute, None)
-        options = getattr(method, "l0_impl", None)
+        written = getattr(kind, attribute, None)
+        options = getattr(written, "l0_impl", None)
         if options is None:
-            if attribute in _SPECS and callable(method):
+            if attribute in _SPECS and callable(written):
                 raise PluginError(f"{_where(bound, attribute)} is not marked as a hook.\n{_right_form(attribute)}")
             continue
         if attribute not in _SPECS:
@@ -111,8 +115,47 @@ def bind(plugin: object, name: str = "", source: Installed | str = "") -> Bound:
                     f"{_where(bound, attribute)} asks for {option}, which L0 refuses: hooks are called in the order "
                     "that the user configures, one by one"
                 )
-        bound.hooks[attribute] = _with_all_arguments(bound, attribute, method)
+        bound.hooks[attribute] = _with_all_arguments(bound, attribute, getattr(plugin, attribute))
+    if not bound.hooks and callable(getattr(kind, "detect", None)) and callable(getattr(kind, "wrap", None)):
+        # The documented form of an adapter.
+        bound.hooks["adapt"] = lambda ctx, source: plugin if plugin.detect(source) else None  # type: ignore[attr-defined]
+    if not bound.hooks:
+        raise PluginError(_no_hook(bound))
     return bound
+
+
+def _instance(kind: type, name: str) -> object:
+    try:
+        needed = [
+            parameter.name
+            for parameter in inspect.signature(kind).parameters.values()
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        needed = []
+    if needed:
+        raise PluginError(
+            f"{kind.__qualname__}{f' ({name})' if name else ''} cannot be made without {', '.join(needed)}: "
+            "give a default to each, or give a plugin object in place of the class"
+        )
+    return kind()
+
+
+def _no_hook(bound: Bound) -> str:
+    kind = type(bound.plugin)
+    near = [
+        (attribute, hook)
+        for attribute in dir(kind)
+        if not attribute.startswith("_")
+        and callable(getattr(kind, attribute, None))
+        and (hook := _nearest(attribute, _SPECS))
+    ]
+    said = f"{kind.__qualname__} ({bound.origin}) has no hook. The hooks are {', '.join(_SPECS)}."
+    if not near:
+        return f"{said} Mark each that it has with @hookimpl."
+    attribute, hook = near[0]
+    return f"{said} Is {attribute!r} meant to be {hook!r}?\n{_right_form(hook)}"
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
@@ -175,6 +218,14 @@ class Registry:
             )
         return tuple(item for item in self._installed if kind is None or item.kind == kind)
 
+    def examined(self) -> tuple[Installed, ...]:
+        """What is installed, and of each all that can be said against it without importing it."""
+        providers = Counter((item.kind, item.name) for item in self.installed() if item.state != "disabled")
+        for item in self.installed():
+            if item.state == "installed" and (problem := _problem(item, providers[item.kind, item.name])):
+                item.state, item.problem = "broken", problem
+        return self.installed()
+
     def load(self, kind: str, name: str) -> Bound:
         """The plugin of that kind and name.
 
@@ -187,14 +238,20 @@ class Registry:
         item = self._find(kind, name)
         if item.state == "disabled":
             raise PluginError(f"The {kind} {name!r} of {item.origin} is disabled: {item.problem}")
+        problem = _problem(item, 1)
+        if problem is not None:
+            item.state, item.problem = "broken", problem
+            raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {problem}")
+        logger.debug("loading the %s %r of %s from %s", kind, name, item.origin, item.target)
         try:
             bound = _bind_target(item.entry_point.load(), item)
             self._manager.register(bound.plugin, f"{kind}:{name}")
         except config.ConfigError:
             raise
-        except Exception as error:
-            item.state, item.problem = "broken", f"{type(error).__name__}: {error}"
-            raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {item.problem}") from error
+        except (Exception, SystemExit) as error:  # A module that ends the process when it is imported is broken too.
+            said = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            item.state, item.problem = "broken", said
+            raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {said}") from error
         item.state = "loaded"
         self._loaded[kind, name] = bound
         return bound
@@ -228,10 +285,30 @@ class Registry:
                 try:
                     working.append(self.load("adapter", item.name))
                 except PluginError as error:
-                    item.problem = item.problem or str(error)
+                    item.state, item.problem = "broken", item.problem or str(error)
                     logger.warning("skipped the adapter %r of %s: %s", item.name, item.origin, item.problem)
             self._adapters = tuple(bound for bound in working if "adapt" in bound.hooks)
         return self._adapters
+
+    def recognitions(self, ctx: Any, source: object) -> Iterator[Any]:
+        """What installed adapters that know a source answer, in order. One that raises is passed over."""
+        for bound in self.adapters():
+            try:
+                found = bound.hooks["adapt"](ctx, source)
+            except AdapterNotFound:
+                raise  # It knows the source, and says why nobody can read it.
+            except Exception as error:
+                self._raised(bound, error)
+                continue
+            if found is not None:
+                yield found
+
+    def _raised(self, bound: Bound, error: Exception) -> None:
+        item = bound.source
+        if isinstance(item, Installed):
+            if item.problem is None:
+                log_raised(f"the adapter {bound.name!r} of {bound.origin}", error, "it is passed over")
+            item.problem = f"adapt raised {placed(error)}"
 
 
 def _installed(kind: str, point: EntryPoint) -> Installed:
@@ -240,6 +317,18 @@ def _installed(kind: str, point: EntryPoint) -> Installed:
     if item.problem is not None:
         item.state = "disabled"
     return item
+
+
+def _problem(item: Installed, providers: int) -> str | None:
+    """What can be said against a plugin without importing it."""
+    if not _NAME.fullmatch(item.name):
+        return (
+            f"its entry point is called {item.name!r}; a name is lower-case letters, digits and + . - _, "
+            "and begins with a letter"
+        )
+    if providers > 1:
+        return f"{providers} distributions provide this name: uninstall all but one"
+    return skew(item.entry_point.dist)
 
 
 def _bind_target(target: object, item: Installed) -> Bound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from l0_core.errors import Error, ErrorCategory, ErrorCode, GuardrailViolationEr
 from l0_core.errors import TimeoutError as StreamTimeout
 from l0_core.hints import Hint, hint_of
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
+from l0_core.log import log_raised, logger
 from l0_core.options import BackoffStrategy, Retry, RetryableErrorType
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from l0_core.state import State
 
 __all__ = ["Recovery", "RetryContext", "backoff", "retryable_type"]
-
-logger = logging.getLogger("l0")
 
 _WHATEVER_IS_ASKED = frozenset((401, 402, 403, 404, 429))
 """The statuses with which a provider refuses any request: of this caller, or to this model."""
@@ -176,7 +174,7 @@ class Recovery:
         try:
             return max(0.0, float(retry.calculate_delay(context)))
         except Exception as broken:
-            logger.warning("Retry.calculate_delay raised %r; the wait is %g s instead", broken, delay)
+            log_raised("Retry.calculate_delay", broken, f"the wait is {delay:g} s instead")
             return delay
 
     def _base_delay(self, failure: Failure) -> float | None:

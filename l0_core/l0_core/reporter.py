@@ -38,6 +38,7 @@ from l0_core.observers import Observers
 if TYPE_CHECKING:
     from l0_core.attempt import Attempt
     from l0_core.session import Session
+    from l0_core.state_machine import StateMachine
 
 __all__ = ["Reporter"]
 
@@ -55,6 +56,7 @@ class Reporter(Observers):
         "_retry_since",
         "_rule_since",
         "_start",
+        "machine",
     )
 
     def __init__(self, session: Session) -> None:
@@ -64,12 +66,21 @@ class Reporter(Observers):
         self._broken_since: float | None = None
         self._retry_since: float | None = None
         self._finalizing = self._rule_since = 0.0
+        self.machine: StateMachine | None = None
         self._emit(E.SESSION_START)
+
+    def _enter(self, state: str) -> None:
+        if self.machine is not None:
+            from l0_core.state_machine import RuntimeState
+
+            self.machine.transition(RuntimeState(state))
 
     # An attempt begins.
 
     def attempt_begins(self, attempt: Attempt) -> None:
         retry, fallback = attempt.number > 1, attempt.source > 0
+        if self._session.resuming:
+            self._enter("checkpoint_verifying")
         self._emit(E.ATTEMPT_START, attempt=attempt.number, isRetry=retry, isFallback=fallback)
         self._call("on_start", attempt.number, retry, fallback)
 
@@ -81,6 +92,7 @@ class Reporter(Observers):
 
     def opening(self) -> None:
         """The factory is about to be called, and the first-token deadline runs."""
+        self._enter("waiting_for_token")
         self._emit(E.STREAM_INIT)
         seconds = self._session.settings.initial_token
         if seconds is not None:
@@ -95,8 +107,9 @@ class Reporter(Observers):
         self._emit(E.ADAPTER_WRAP_END, adapterId=name)
         self._emit(E.STREAM_READY)
 
-    def first_output(self) -> None:
+    def first_output(self, attempt: Attempt) -> None:
         """The source has begun to speak."""
+        self._enter("continuation_matching" if attempt.seam is not None or attempt.gates else "streaming")
         if self._broken_since is not None:
             took = _now() - self._broken_since
             self._emit(E.NETWORK_RECOVERY, attemptCount=self._failed_in_a_row, durationMs=took)
@@ -108,6 +121,13 @@ class Reporter(Observers):
             self._emit(E.TIMEOUT_RESET, timeoutType="inter", configuredMs=seconds * 1000, tokenIndex=0)
 
     # While it speaks.
+
+    def matched(self) -> None:
+        """It is known how what is said joins what the consumer has."""
+        self._enter("streaming")
+
+    def tool_call_begins(self) -> None:
+        self._enter("tool_call_detected")
 
     @property
     def watches_events(self) -> bool:
@@ -149,6 +169,7 @@ class Reporter(Observers):
 
     def phase_begins(self, rules: int) -> None:
         self._finalizing = _now()
+        self._enter("finalizing")
         self._emit(E.GUARDRAIL_PHASE_START, phase="post", ruleCount=rules)
 
     def rule_begins(self, index: int, rule: str) -> None:
@@ -221,6 +242,7 @@ class Reporter(Observers):
         reason = failure.reason.value if failure.reason is not None else failure.category.value
         network = failure.category in (ErrorCategory.NETWORK, ErrorCategory.TRANSIENT)
         self._retry_since = _now()
+        self._enter("retrying")
         self._emit(E.RETRY_START, attempt=retries, maxAttempts=self._session.settings.retry.max_retries)
         self._call("on_retry", retries, str(failure.error))
         self._emit(
@@ -240,6 +262,7 @@ class Reporter(Observers):
             self._emit(E.RETRY_END, attempt=self._session.attempts, success=success, durationMs=took)
 
     def fell_back(self, source: int) -> None:
+        self._enter("fallback")
         if source > 1:
             self._emit(E.FALLBACK_END, index=source - 1)
         self._emit(E.FALLBACK_START, fromIndex=source - 1, toIndex=source, reason="previous_failed")
@@ -254,6 +277,7 @@ class Reporter(Observers):
     def finalizing(self) -> None:
         """The source is closed, and all is well."""
         self._finalizing = _now()
+        self._enter("finalizing")
         self._emit(E.FINALIZATION_START)
         self._retry_ended(success=True)
         if self._session.state.fallback_index:
@@ -278,6 +302,8 @@ class Reporter(Observers):
 
     def ended(self) -> None:
         state = self._session.state
+        # A stream that was left is no success: of the two ends that there are, it is this one.
+        self._enter("complete" if state.outcome in ("complete", "incomplete") else "error")
         if state.outcome == "aborted":
             self._emit(
                 E.ABORT_COMPLETED, tokenCount=state.token_count, contentLength=len(state.content), resourcesFreed=True

@@ -20,6 +20,7 @@ from l0_core.delivery import Delivery
 from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, ZeroOutput
 from l0_core.events import Event, EventType
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
+from l0_core.log import log_raised, logger, placed
 from l0_core.state import Outcome, State
 
 if TYPE_CHECKING:
@@ -27,10 +28,9 @@ if TYPE_CHECKING:
     from l0_core.recovery import Recovery
     from l0_core.reporter import Reporter
     from l0_core.settings import Settings
+    from l0_core.state_machine import StateMachine
 
 __all__ = ["Session"]
-
-logger = logging.getLogger("l0")
 
 CLOSE_BOUND = 1.0
 """Seconds that closing a source may take before it is cancelled."""
@@ -80,11 +80,29 @@ class Session:
         self._seen: set[tuple[object, ...]] | None = None
         self._background: asyncio.Task[None] | None = None
         self._stream_id: str | None = None
-        if settings.watched:
+        self.delivery = Delivery(self.state, settings, self.watch, None)
+        if settings.watched or logger.isEnabledFor(logging.DEBUG):
+            self.observe()
+
+    def observe(self) -> Reporter:
+        """Whoever tells the stream's observers of its life; made if there is none yet."""
+        if self.observers is None:
             from l0_core.reporter import Reporter
 
-            self.observers = Reporter(self)
-        self.delivery = Delivery(self.state, settings, self.watch, self.observers)
+            self.observers = self.delivery.observers = Reporter(self)
+        return self.observers
+
+    @property
+    def machine(self) -> StateMachine:
+        """The state machine that the stream drives. Raises RuntimeError where it would have missed the beginning."""
+        observers = self.observe() if self.watch.loop is None else self.observers
+        if observers is None or (observers.machine is None and self.watch.loop is not None):
+            raise RuntimeError("the stream has begun without a state machine; ask for state_machine before reading it")
+        if observers.machine is None:
+            from l0_core.state_machine import StateMachine
+
+            observers.machine = StateMachine()
+        return observers.machine
 
     @property
     def stream_id(self) -> str:
@@ -120,7 +138,7 @@ class Session:
             if watch.stopped:
                 return
             watch.start(settings.limits.max_duration)
-            simple = settings.is_simple
+            simple = settings.is_simple and self.observers is None
             while True:
                 attempt = self._next_attempt()
                 error = None
@@ -385,7 +403,7 @@ class Session:
         try:
             return await finish(closing, CLOSE_BOUND)
         except Exception as error:
-            logger.debug("closing the source of a stream raised %r", error)
+            logger.debug("closing the source of a stream raised %s", placed(error))
             return None
         finally:
             watch.shielded = False
@@ -455,7 +473,7 @@ class Session:
                     self.watch.begin("policy", None)
                     answer = await answer
             except Exception as broken:
-                logger.warning("the policy %r of %s raised %r", bound.name, bound.origin, broken)
+                log_raised(f"the policy {bound.name!r} of {bound.origin}", broken, "the next decides")
                 continue
             if answer is not None:
                 decision = answer
@@ -475,7 +493,7 @@ class Session:
                 self.watch.begin("policy", None)
                 answer = await answer
         except Exception as broken:
-            logger.warning("Retry.should_retry raised %r; not retried", broken)
+            log_raised("Retry.should_retry", broken, "not retried")
             return False
         return bool(answer)
 
@@ -565,7 +583,7 @@ async def _close_quietly(closing: Any) -> None:
     try:
         await finish(closing, CLOSE_BOUND)
     except Exception as error:
-        logger.debug("closing the source of a stream raised %r", error)
+        logger.debug("closing the source of a stream raised %s", placed(error))
 
 
 def _record_of(error: BaseException) -> BaseException:

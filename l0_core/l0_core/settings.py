@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from l0_core.events import Event
     from l0_core.guardrails import GuardrailRule, GuardrailViolation
     from l0_core.lifecycle import ObservabilityEvent
+    from l0_core.lifecycle_callbacks import LifecycleCallbacks
     from l0_core.state import State
 
     Nothing = Awaitable[None] | None
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
         on_interrupt: Literal["resume", "verify", "reset", "fail"]
         release: Literal["live", "checked", "complete"]
         keep_raw: bool
-        callbacks: Any
+        callbacks: LifecycleCallbacks | Any
         on_event: Callable[[ObservabilityEvent], Nothing] | None
         on_token: Callable[[str], Nothing] | None
         on_start: Callable[[int, bool, bool], Nothing] | None
@@ -274,6 +275,8 @@ def _unknown(name: str) -> str:
 def _callbacks(given: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """The callbacks by name; those given one by one go before those of a LifecycleCallbacks object."""
     together = given.get("callbacks")
+    if together is not None and not any(hasattr(together, name) for name in CALLBACKS):
+        raise TypeError(f"callbacks must be a LifecycleCallbacks, or have some of its attributes; not {together!r}")
     found = {}
     for name in CALLBACKS:
         callback = given.get(name)

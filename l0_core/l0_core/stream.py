@@ -14,6 +14,7 @@ from l0_core.state import State
 
 if TYPE_CHECKING:
     from l0_core.reporter import Reporter
+    from l0_core.state_machine import StateMachine
 
 __all__ = ["LazyStream", "Stream", "consume_stream", "get_text"]
 
@@ -57,6 +58,14 @@ class Stream:
     def errors(self) -> list[BaseException]:
         """Every error so far, those that were survived included, in order."""
         return self._session.errors
+
+    @property
+    def state_machine(self) -> StateMachine:
+        """What the stream is doing, and its history: ask for it before the stream is read, or it is a RuntimeError.
+
+        A stream that was left ends in ERROR, for it is no success; `state.outcome` says which it is.
+        """
+        return self._session.machine
 
     def raw(self) -> list[Any]:
         """The provider's chunks. They are kept on request: `keep_raw=True`. Raises RuntimeError otherwise."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import types
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
 from typing import Any
 
 import l0
 import pytest
 from l0_core.plugins import GROUPS, Registry, bind
+from l0_core.versions import skew
 
 from l0_core import Failure, GuardrailRule, hookimpl
 
@@ -82,6 +84,20 @@ class Wrapper:
     def check(self, ctx: Any) -> None: ...
 
 
+class NearMiss:
+    def on_tokens(self, ctx: Any) -> None: ...
+
+
+class Hookless: ...
+
+
+class NeedsAnArgument:
+    def __init__(self, url: str) -> None: ...
+
+    @hookimpl
+    def check(self, ctx: Any) -> None: ...
+
+
 class Catchall:
     @hookimpl
     def check(self, **given: Any) -> None: ...
@@ -94,6 +110,9 @@ class Catchall:
         (Misspelt, "Did you mean 'check'"),
         (WrongArgument, "def check\\(self, ctx\\)"),
         (Wrapper, "asks for tryfirst, which L0 refuses"),
+        (NearMiss, "Is 'on_tokens' meant to be 'on_token'\\?(?s:.*)def on_token\\(self, ctx\\)"),
+        (Hookless, "has no hook. The hooks are adapt, on_token"),
+        (NeedsAnArgument, "cannot be made without url: give a default"),
         (Catchall, "takes \\*args or \\*\\*kwargs"),
     ],
 )
@@ -147,3 +166,94 @@ def test_a_broken_adapter_is_skipped_and_listed_with_its_reason(caplog: pytest.L
     assert "no.such.module" not in (registry.installed()[0].state)
     assert "ModuleNotFoundError" in (registry.installed()[0].problem or "")
     assert "skipped the adapter 'broken'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("requires", "says"),
+    [
+        (None, None),
+        ([], None),
+        (["openai>=2"], None),
+        (["l0-core"], None),
+        (["l0-core<0.2,>=0.1"], None),
+        (["l0_core (>=0.1.0)"], None),
+        (["l0-core~=0.1.0"], None),
+        (["L0.Core==0.1.*"], None),
+        (["l0-core[openai]>=0.1 ; python_version > '3'"], None),
+        (["l0-core>=9; extra == 'new'"], None),
+        (["l0-core-extras>=9"], None),
+        (
+            ["l0-core>=0.2"],
+            "acme 1.0 requires l0-core>=0.2, and l0-core 0.1.0 is installed: pip install --upgrade acme",
+        ),
+        (["x", "l0-core<0.1"], "requires l0-core<0.1"),
+        (["l0-core!=0.1.0"], "requires l0-core!=0.1.0"),
+        (["l0-core is new"], "requires l0-coreis new"),
+    ],
+)
+def test_version_skew_is_told_from_metadata(requires: list[str] | None, says: str | None) -> None:
+    class Acme(Distribution):
+        name, version = "acme", "1.0"
+
+        def read_text(self, filename: str) -> None: ...
+
+        def locate_file(self, path: Any) -> Any: ...
+
+    Acme.requires = property(lambda self: requires)  # type: ignore[assignment]
+    told = skew(Acme(), "0.1.0")
+    assert told is None if says is None else says in (told or "")
+
+
+def test_what_is_wrong_without_an_import_is_told_without_one() -> None:
+    registry = Registry(
+        [point("A b", "no.such:A"), point("x", "no.such:X"), point("x", "no.such:Y"), point("y", "no.such:Z")]
+    )
+    told = {(item.name, item.target): (item.state, item.problem or "") for item in registry.examined()}
+    assert told["A b", "no.such:A"][0] == "broken"
+    assert "a name is lower-case letters" in told["A b", "no.such:A"][1]
+    assert "2 distributions provide this name" in told["x", "no.such:X"][1]
+    assert told["y", "no.such:Z"] == ("installed", "")
+    with pytest.raises(l0.PluginError, match="its entry point is called 'A b'"):
+        registry.load("guardrail", "A b")
+
+
+def test_a_module_that_ends_the_process_is_a_broken_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "l0_test_exits.py").write_text("raise SystemExit('bye')")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry([point("exits", "l0_test_exits:A")])
+    with pytest.raises(l0.PluginError, match="cannot be used: SystemExit: bye"):
+        registry.load("guardrail", "exits")
+    assert registry.installed()[0].state == "broken"
+
+
+def test_an_installed_adapter_that_raises_is_passed_over_and_listed(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        @hookimpl
+        def adapt(self, source: object) -> Any:
+            raise KeyError(source)
+
+    class Working:
+        @hookimpl
+        def adapt(self, source: object) -> Any:
+            return "mine"
+
+    found = module("l0_test_adapters", Broken=Broken, Working=Working)
+    registry = Registry([point("a", f"{found}:Broken", "adapter"), point("b", f"{found}:Working", "adapter")])
+    assert [list(registry.recognitions(None, "secret")) for _ in range(2)] == [["mine"], ["mine"]]
+    assert caplog.text.count("it is passed over") == 1
+    assert "secret" not in caplog.text
+    assert (registry.installed()[0].problem or "").startswith("adapt raised KeyError at test_plugins.py")
+
+
+def test_an_adapter_of_the_documented_form_may_be_installed() -> None:
+    class Acme:
+        name = "acme"
+
+        def detect(self, stream: Any) -> bool:
+            return isinstance(stream, list)
+
+        def wrap(self, stream: Any, options: Any = None) -> Any: ...
+
+    registry = Registry([point("acme", f"{module('l0_test_documented', Acme=Acme)}:Acme", "adapter")])
+    assert [type(found) for found in registry.recognitions(None, [])] == [Acme]
+    assert list(registry.recognitions(None, "")) == []

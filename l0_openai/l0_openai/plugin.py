@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from l0_core import AttemptContext, Continued, hookimpl
+from l0_core import AdapterNotFound, AttemptContext, Continued, hookimpl
 
 if TYPE_CHECKING:
     from l0_openai.streams import ChatCompletionStream
@@ -33,7 +33,7 @@ class OpenAIPlugin:
         if kind == "AsyncStream":
             return self.stream_adapter()
         if kind == "Stream":
-            raise TypeError("the stream comes from a synchronous client; make it with openai.AsyncOpenAI")
+            raise AdapterNotFound("the stream comes from a synchronous client; make it with openai.AsyncOpenAI")
         return None
 
     @staticmethod
@@ -61,7 +61,9 @@ def _client_adapter(kind: str, client: object) -> ChatCompletions | None:
         return ChatCompletions()
     if kind == "OpenAI":
         name = type(client).__name__
-        raise TypeError(f"l0.wrap() got {name}, a synchronous client; L0 is asynchronous: wrap Async{name} instead")
+        raise AdapterNotFound(
+            f"l0.wrap() got {name}, a synchronous client; L0 is asynchronous: wrap Async{name} instead"
+        )
     return None
 
 
