@@ -172,6 +172,10 @@ class Attempt:
         remaining = self._session.watch.remaining()
         return None if remaining is None else self.clock() + remaining
 
+    @property
+    def silence(self) -> float:
+        return self._session.watch.silence
+
     async def open(self, source: Source, adapter: Any) -> None:
         """Call the factory and find out how to read what it returns."""
         made = source.make(self)

@@ -131,6 +131,13 @@ class _Alone:
         self.state = state
         self.context: dict[str, Any] = {}
 
+    @property
+    def silence(self) -> float:
+        import time
+
+        last = self.state.last_token_at
+        return 0.0 if last is None else time.time() - last
+
     @staticmethod
     def clock() -> float:
         import time

@@ -44,7 +44,7 @@ class Watch:
 
     All times are in seconds of the event loop's clock. `limit` holds for the present phase (until the first token,
     between tokens, after the end), `total` for all waiting together, `end` is the time by which the stream ends
-    whatever happens.
+    whatever happens. `silence` is the longest wait between two outputs of the present attempt.
     """
 
     __slots__ = (
@@ -63,6 +63,7 @@ class Watch:
         "phase",
         "reason",
         "shielded",
+        "silence",
         "since",
         "stopped",
         "task",
@@ -80,7 +81,7 @@ class Watch:
         self.total = total
         self.end: float | None = None
         self.waited = self.epoch = 0.0
-        self.mark = self.since = 0.0
+        self.mark = self.since = self.silence = 0.0
         self.phase = ""
         self.limit: float | None = None
         self.timed = False
@@ -118,6 +119,8 @@ class Watch:
     def enter(self, phase: str, limit: float | None) -> None:
         """The next wait belongs to another phase."""
         self.phase, self.limit = phase, limit
+        if phase == "initial_token":
+            self.silence = 0.0
         self.timed = limit is not None or self.total is not None or self.end is not None
         if self._timer is not None:
             self._timer.cancel()
@@ -149,6 +152,8 @@ class Watch:
         now = self.loop.time()
         self.waited += now - self.mark
         self.mark = now
+        if self.phase == "inter_token" and now - self.since > self.silence:
+            self.silence = now - self.since
 
     def settle(self, error: BaseException) -> BaseException:
         """What really happened, where a wait ended with `error`.

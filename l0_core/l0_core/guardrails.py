@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from l0_core.hookspecs import AttemptContext, Check, Judge
     from l0_core.state import State
 
-__all__ = ["GuardrailRule", "GuardrailViolation", "Severity", "Violation"]
+__all__ = ["GuardrailContext", "GuardrailRule", "GuardrailViolation", "Severity", "Violation"]
 
 Severity = Literal["warning", "error", "fatal"]
 
@@ -64,3 +64,20 @@ class GuardrailRule:
     severity: Severity = "error"
     recoverable: bool = True
     open: Callable[[AttemptContext], Check | Judge | None] | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(slots=True)
+class GuardrailContext:
+    """A text to be judged outside a stream, and what is known of it.
+
+    `completed` says that the text is whole; `delta` is its newest piece. `token_count` counts tokens, `checkpoint` is a
+    part of it that was accepted before.
+    """
+
+    content: str
+    completed: bool = False
+    checkpoint: str | None = None
+    delta: str | None = None
+    token_count: int = 0
+    metadata: dict[str, Any] | None = None
+    previous_violations: list[GuardrailViolation] | None = None

@@ -5,6 +5,18 @@ calls on the hot path. The plugin object lives as long as the process and holds 
 as one stream or one attempt and holds all data of it, usually in a closure.
 
 Mark an implementation with `l0_core.hookimpl`; it may leave out arguments that it does not need.
+
+Threads: hooks and handlers are called in the thread of the event loop that reads the stream, one at a time. Only a
+    plugin that streams of several event loops share needs a lock, and only for what it keeps in `self`.
+Async: a hook is a plain function; `decide_retry` alone may be a coroutine function. A handler may be one: the text
+    waits for a judge's verdict; what a token handler or a sink does later is run in order, and the stream waits for it
+    at its end, for a second at most.
+Time: everything runs on the event loop, so whoever blocks it stops every stream of the process. Slow work belongs in a
+    handler that is a coroutine function, and there in `asyncio.to_thread` if it blocks.
+Failures: what a plugin raises is logged by the logger `l0` and does not reach the stream, but for what a guardrail's
+    `on_error` says. A record names the plugin, its distribution and version, and the line:
+    `count (acme-count 1.2.0) raised ValueError at acme_count.py:7; the stream goes on`. The message of an error may
+    hold content, so it is logged at DEBUG only. KeyboardInterrupt, SystemExit and a real cancellation pass through.
 """
 
 from __future__ import annotations
@@ -47,7 +59,7 @@ hookimpl = pluggy.HookimplMarker("l0")
 
 
 class StreamContext(Protocol):
-    """One stream, to be read and not written."""
+    """One stream, to be read and not written. It may be kept for as long as the stream is read, and no longer."""
 
     @property
     def stream_id(self) -> str:
@@ -60,7 +72,9 @@ class StreamContext(Protocol):
         ...
 
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """What the consumer has so far, and how the stream ended. `state.content` is the text; read it rarely."""
+        ...
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -89,6 +103,11 @@ class AttemptContext(StreamContext, Protocol):
     @property
     def deadline(self) -> float | None:
         """The time of `clock` by which the whole stream must end, or None."""
+        ...
+
+    @property
+    def silence(self) -> float:
+        """The longest wait between two outputs of this attempt so far, in seconds; the consumer's time is not in it."""
         ...
 
 
@@ -149,12 +168,18 @@ Judge = Callable[
     [str, bool],
     GuardrailViolation | Iterable[GuardrailViolation] | Awaitable[Any] | None,
 ]
-"""`judge(delta, final)`: called with each new piece of text, and with `("", True)` once at the end."""
+"""`judge(delta, final)`: called with each new piece of text, and with `("", True)` once at the end.
+
+It returns a `Violation`, several, or None. A coroutine function is awaited, and the text waits with it.
+"""
 
 
 @dataclass
 class Check:
-    """A guardrail at work on one attempt. `holdback` is how many of the last characters it may still object to."""
+    """A guardrail at work on one attempt. `holdback` is how many of the last characters it may still object to.
+
+    It counts with `release="checked"`, which keeps that many from the consumer. `sys.maxsize` keeps all until the end.
+    """
 
     judge: Judge
     holdback: int = 0
@@ -178,7 +203,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class RetryAfter:
-    """Make the attempt again with the same source, in so many seconds."""
+    """Make the attempt again with the same source, in so many seconds; a wait that the server asked for is a floor."""
 
     seconds: float
 
@@ -198,7 +223,10 @@ Decision = Union[RetryAfter, FallBack, Halt]
 
 @dataclass
 class Envelope:
-    """An event of a stream, numbered from 0 without a gap."""
+    """An event of a stream, numbered from 0.
+
+    The numbers have no gap, unless another sink of the stream asked for `tokens` and this one did not.
+    """
 
     stream_id: str
     seq: int
@@ -208,6 +236,8 @@ class Envelope:
 @dataclass
 class Sink:
     """Where a stream's events go. `write(batch)` may be sync or async; `tokens` asks for the text too.
+
+    Async writes run one after the other, in order. `event.type` and `event.meta` say what happened.
 
     Tokens come in runs: a TOKEN envelope's `meta` holds `tokens`, a tuple of texts in order, and `index`, the number of
     the first.
@@ -221,14 +251,26 @@ class Sink:
 def adapt(ctx: AttemptContext | None, source: object) -> StreamAdapter | ClientAdapter | None:
     """Recognise a source: return the adapter that reads it, or None if it is not yours.
 
-    Called: for each attempt with what the factory returned, and once for a client that is wrapped (ctx is None then).
-    Order: in the order of plugins; the first answer counts. An adapter given by the caller goes before all of them.
+    Called: for each attempt with what the factory returned, awaited if it was awaitable; and once for a client that is
+        wrapped, with None for `ctx`, if the plugin is installed. Look at the source, and read nothing from it.
+    Order: an adapter given by the caller (`adapter=`) goes before all; then the plugins of the call, then those that
+        are installed, by name. The first answer counts.
     Return: a StreamAdapter for a stream, a ClientAdapter for a client, None for anything else. An object with
-        `name`, `detect` and `wrap`, the documented form of an adapter, is accepted as well.
-    Raises: an exception here ends the attempt; it is not retried.
+        `name`, `detect` and `wrap`, the documented form of an adapter, is accepted as well. What nobody recognises is
+        read as it is, if it yields text or `Event` objects.
+    Raises: an exception is logged once with your distribution's name, and the next adapter is asked. One in the
+        adapter's `decode` is a failure of the attempt, as if the source had raised it.
     State: make a new adapter per call, and keep what belongs to one attempt in it.
-    Cost: called for every stream. Look at `type(source).__module__`; import nothing.
+    Cost: called for every stream. Look at `type(source).__module__`; import nothing. `decode` runs for every chunk.
     Example:
+        class AcmeStream:
+            name = "acme"
+
+            def decode(self, chunk):
+                if chunk.done:
+                    return Event(EventType.COMPLETE, data={"finish_reason": "stop"})
+                return Event(EventType.TOKEN, chunk.text)
+
         class Acme:
             @hookimpl
             def adapt(self, source):
@@ -241,10 +283,13 @@ def adapt(ctx: AttemptContext | None, source: object) -> StreamAdapter | ClientA
 def on_token(ctx: StreamContext) -> Callable[[str], None] | None:
     """Watch the text of one stream: return the function that is given each token.
 
-    Called: when a stream opens. What it returns is called with the text of each token before the consumer gets it.
-    Order: in the order of plugins; all of them run.
-    Return: a plain function of one string, or None to stay out of this stream.
-    Raises: an exception is counted and logged once with your distribution's name; the stream goes on.
+    Called: when a stream is made, before its first attempt. What it returns is called with the text of each token that
+        the consumer is about to get, over all attempts: never with what is held back or was delivered before. Text that
+        is withdrawn later is not taken back here; a sink's RESET event tells of it.
+    Order: in the order of plugins, after the caller's own `on_token`; all of them run.
+    Return: a plain function of one string, or None to stay out of this stream. A coroutine function is accepted: it
+        runs in its turn, and the token does not wait for it.
+    Raises: an exception is logged once with your distribution's name; the stream goes on, and so do the calls.
     State: keep it in a closure. One plugin object serves many streams at once.
     Cost: what it returns runs for every token, on the event loop: a microsecond is much.
     Example:
@@ -252,9 +297,13 @@ def on_token(ctx: StreamContext) -> Callable[[str], None] | None:
             @hookimpl
             def on_token(self, ctx):
                 total = 0
+
                 def count(text):
                     nonlocal total
                     total += len(text)
+                    if total % 1000 < len(text):
+                        print(ctx.stream_id, total)
+
                 return count
     """
 
@@ -265,21 +314,30 @@ def check(ctx: AttemptContext) -> Check | Judge | None:
 
     Called: when an attempt opens. What it returns is called as `judge(delta, final)`: first with the text that the
         attempt continues, if it does; then with the new text every few tokens (`CheckIntervals.guardrails`); and with
-        `("", True)` once, when the source has proved that it is done.
+        `("", True)` once, when the source has proved that it is done. Whoever needs the whole text gathers the deltas
+        in a list and joins them when `final` comes; they are cut anywhere, so a verdict must not depend on where.
     Order: in the order in which the guardrails were named; all of them run, the strictest violation decides.
     Return: a judge, or a `Check` around it that says how much of the latest text it may still object to; None to stay
         out. A judge returns a `Violation`, several, or None; it may be a coroutine function.
-    Raises: an exception in a judge follows the guardrail's `on_error`: "open" records it and goes on without the
-        guardrail, "closed" makes it a violation.
-    State: keep it in a closure. One plugin object serves many streams at once.
-    Cost: look at the delta, not at the whole text: the cost of a token must not grow with the answer.
+    Raises: an exception in a judge follows the guardrail's `on_error`: "open" records a warning and goes on without the
+        guardrail, "closed" makes it a violation. One in the hook itself is a PluginError that ends the stream: a
+        guardrail that cannot be opened is never silently absent.
+    State: keep it in a closure. One plugin object serves many streams at once, and an attempt that is made again opens
+        its guardrails anew.
+    Cost: look at the delta, not at the whole text: the cost of a token must not grow with the answer. While a coroutine
+        judges, its text waits, and that wait counts against `Timeout.inter_token`.
     Example:
         class NoShouting:
             @hookimpl
             def check(self, ctx):
+                marks = 0
+
                 def judge(delta, final):
-                    if delta.isupper():
-                        return Violation(rule="no_shouting", message="The model is shouting", severity="warning")
+                    nonlocal marks
+                    marks += delta.count("!")
+                    if marks > 3:
+                        return Violation("no_shouting", "The model is shouting")
+
                 return judge
     """
 
@@ -288,13 +346,16 @@ def check(ctx: AttemptContext) -> Check | Judge | None:
 def decide_retry(ctx: AttemptContext, failure: Failure) -> Decision | None:
     """Decide what follows a failure, or return None to leave it to others.
 
-    Called: for each failure of an attempt, before anything is done about it. It may be a coroutine function.
+    Called: for each failure of an attempt after which something could follow, before anything is done about it. Nothing
+        follows a fatal violation, the stream's total deadline, a limit of `Limits`, or a tool call that was delivered.
+        It may be a coroutine function.
     Order: in the order of plugins; the first answer counts. L0's own policy comes last, the caller's veto
         (`Retry.should_retry`) after it. No answer exceeds the caps of `Retry`, the deadline or the retry budget.
-    Return: `RetryAfter(seconds)`, `FallBack()`, `Halt()` or None.
-    Raises: an exception is counted and logged; the next in order decides.
-    State: the plugin object may learn across streams; it is called from one event loop at a time.
-    Cost: called once per failure. It may take its time, within the stream's deadline.
+    Return: `RetryAfter(seconds)`, `FallBack()`, `Halt()` or None. `failure.default` is what L0 would do.
+    Raises: an exception is logged each time; the next in order decides.
+    State: the plugin object may learn across streams; those of one event loop call it in turn, and between two awaits
+        of its own it is alone.
+    Cost: called once per failure. It may take its time, which counts against `Timeout.total`.
     Example:
         class Patient:
             @hookimpl
@@ -308,12 +369,16 @@ def decide_retry(ctx: AttemptContext, failure: Failure) -> Decision | None:
 def store_event(ctx: StreamContext) -> Sink | None:
     """Take down what happens in a stream: return the sink that its events go to.
 
-    Called: when a stream opens. The sink's `write` is called with batches, the last of which holds the terminal event.
+    Called: when a stream is made, before its first attempt. The sink's `write` is called with batches: at the end of
+        the stream, before text is withdrawn, and with `tokens` each time that 60 of them have gathered. The last batch
+        ends with SESSION_END. A stream that nobody reads has no events.
     Order: in the order of plugins; all of them receive.
     Return: a `Sink`, or None to stay out of this stream.
-    Raises: an exception is counted and logged once with your distribution's name; the stream goes on.
+    Raises: an exception is logged once with your distribution's name; the stream goes on, and the batch is lost to
+        this sink alone.
     State: keep what belongs to one stream in the sink's closure.
-    Cost: a sync `write` runs on the event loop: hand slow work on.
+    Cost: a sync `write` runs on the event loop: hand slow work on. The end of a stream waits for async writes, for a
+        second at most.
     Example:
         class Log:
             @hookimpl
@@ -321,5 +386,6 @@ def store_event(ctx: StreamContext) -> Sink | None:
                 def write(batch):
                     for envelope in batch:
                         print(envelope.seq, envelope.event.type.value)
+
                 return Sink(write)
     """

@@ -11,6 +11,8 @@ import pytest
 from l0_testing import FakeProvider, Mishap
 from l0_testing.virtual import run
 
+from l0_core import Event, EventType, hookimpl
+
 TOKENS = ("a ", "b ", "c ", "d")
 ONCE = l0.Retry(max_retries=0)
 TOLERANCE = 0.001  # The virtual clock moves a microsecond per turn of the loop.
@@ -254,3 +256,35 @@ def test_a_timeout_meant_in_seconds_draws_one_warning(monkeypatch: pytest.Monkey
     l0.Timeout(initial_token=5.0)
     with pytest.raises(ValueError, match="inter_token"):
         l0.Timeout(inter_token=0)
+
+
+def test_an_attempt_knows_its_longest_silence() -> None:
+    """Between two outputs, without the consumer's time, pings or the wait for a first token; per attempt."""
+    seen: list[float] = []
+
+    class Watching:
+        @hookimpl
+        def check(self, ctx: l0.AttemptContext) -> Any:
+            def judge(delta: str, final: bool) -> None:
+                if final:
+                    seen.append(round(ctx.silence, 3))
+
+            return judge
+
+    async def tokens(waits: tuple[float, ...], ends: bool) -> Any:
+        for wait in waits:
+            await asyncio.sleep(wait)
+            yield Event(EventType.TOKEN, "token ")
+        await asyncio.sleep(0.25)
+        if not ends:
+            raise ConnectionResetError
+        yield Event(EventType.TOKEN, "end")
+
+    async def main() -> None:
+        turns = iter((((9.0, 0.5, 3.0), False), ((9.0, 0.5, 2.0, 1.0), True)))
+        stream = await l0.run(lambda: tokens(*next(turns)), guardrails=[Watching()], retry=l0.Retry(base_delay=0))
+        async for _ in stream:
+            await asyncio.sleep(7)
+
+    run(main())
+    assert seen == [2.0]
