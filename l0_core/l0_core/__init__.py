@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from l0_core.errors import ErrorCategory as ErrorCategory
     from l0_core.events import Event as Event
     from l0_core.events import EventType as EventType
+    from l0_core.guardrails import DriftViolation as DriftViolation
     from l0_core.guardrails import GuardrailContext as GuardrailContext
     from l0_core.guardrails import GuardrailRule as GuardrailRule
     from l0_core.guardrails import GuardrailViolation as GuardrailViolation
@@ -48,7 +49,7 @@ _NAMES = {
     "checks": "rule_of",
     "errors": "AdapterNotFound Error ErrorCategory",
     "events": "Event EventType",
-    "guardrails": "GuardrailContext GuardrailRule GuardrailViolation Violation",
+    "guardrails": "DriftViolation GuardrailContext GuardrailRule GuardrailViolation Violation",
     "hookspecs": "AttemptContext Check ClientAdapter Continued Decision Envelope Failure FallBack Halt Judge "
     "RetryAfter Sink StreamAdapter StreamContext hookimpl",
     "lifecycle": "ObservabilityEvent ObservabilityEventType",

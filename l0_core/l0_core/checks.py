@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from l0_core import config
-from l0_core.errors import GuardrailViolationError, PluginError
-from l0_core.guardrails import GuardrailRule, GuardrailViolation
+from l0_core.errors import DriftDetected, GuardrailViolationError, PluginError
+from l0_core.guardrails import DriftViolation, GuardrailRule, GuardrailViolation
 from l0_core.holding import FOREVER
 from l0_core.hookspecs import AttemptContext, Check, Judge
 from l0_core.log import log_raised
@@ -161,7 +161,7 @@ class Checks:
     Their result is None, or what is still to be awaited: pass it to `wait`.
     """
 
-    __slots__ = ("_guardrails", "_judges", "_reporter", "_seen", "holdback", "state")
+    __slots__ = ("_guardrails", "_judges", "_reporter", "_retries", "_seen", "holdback", "state")
 
     def __init__(
         self,
@@ -169,11 +169,13 @@ class Checks:
         state: State,
         seen: set[tuple[object, ...]],
         reporter: Reporter | None,
+        retries: Callable[[BaseException], bool],
     ) -> None:
         self._guardrails = guardrails
         self._judges: list[tuple[Guardrail, Judge]] = []
         self._seen = seen
         self._reporter = reporter
+        self._retries = retries
         self.state = state
         self.holdback = 0
         """How many of the last characters that were fed a judge may still object to."""
@@ -212,7 +214,7 @@ class Checks:
             for _, unawaited in waiting:
                 if inspect.iscoroutine(unawaited):
                     unawaited.close()
-            raise GuardrailViolationError(worst)
+            raise _error(worst)
         return waiting or None
 
     def _ask(
@@ -254,9 +256,11 @@ class Checks:
             except BaseException as error:
                 worst = self._broken_by_name(guardrail, error, worst)
         if worst is not None:
-            raise GuardrailViolationError(worst)
+            raise _error(worst)
 
     def _record(self, violation: GuardrailViolation, worst: GuardrailViolation | None) -> GuardrailViolation | None:
+        if isinstance(violation, DriftViolation):
+            self._drifts(violation)
         if violation._identity not in self._seen:
             self._seen.add(violation._identity)
             self.state.violations.append(violation)
@@ -265,6 +269,13 @@ class Checks:
         if violation.severity == "warning":
             return worst
         return violation if worst is None or (violation.halts and not worst.halts) else worst
+
+    def _drifts(self, violation: DriftViolation) -> None:
+        self.state.drift_detected = True
+        if self._reporter is not None:
+            self._reporter.drift(violation)
+        if violation.severity == "error" and not self._retries(DriftDetected(violation)):
+            violation.severity = "warning"  # A heuristic must not turn the last answer that can be had into an error.
 
     def _broken_by_name(
         self, guardrail: Guardrail, error: BaseException, worst: GuardrailViolation | None
@@ -288,3 +299,7 @@ class Checks:
             severity="error" if closed else "warning",
         )
         return self._record(violation, worst)
+
+
+def _error(violation: GuardrailViolation) -> GuardrailViolationError:
+    return DriftDetected(violation) if isinstance(violation, DriftViolation) else GuardrailViolationError(violation)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from l0_core.hookspecs import AttemptContext, Check, Judge
     from l0_core.state import State
 
-__all__ = ["GuardrailContext", "GuardrailRule", "GuardrailViolation", "Severity", "Violation"]
+__all__ = ["DriftViolation", "GuardrailContext", "GuardrailRule", "GuardrailViolation", "Severity", "Violation"]
 
 Severity = Literal["warning", "error", "fatal"]
 
@@ -44,6 +44,17 @@ class GuardrailViolation:
 
 
 Violation = GuardrailViolation
+
+
+@dataclass(slots=True)
+class DriftViolation(GuardrailViolation):
+    """What a drift detector finds: which kinds of drift, and how sure it is, from 0 to 1.
+
+    The attempt is made again while there are attempts; the last one is accepted, with `state.drift_detected` set.
+    """
+
+    types: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 @dataclass(slots=True)

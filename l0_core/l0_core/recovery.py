@@ -199,11 +199,28 @@ class Recovery:
             return Halt()
         return decision
 
+    def would_retry(self, error: BaseException, left: float | None) -> bool:
+        """Whether L0 would try the same source again after a failure, if nobody decides otherwise."""
+        failure = self.failure(error, 0)
+        wait, source = failure.default, self._sources[self.source]
+        if (
+            not isinstance(wait, RetryAfter)
+            or self._is_exhausted(failure)
+            or (left is not None and wait.seconds >= left)
+        ):
+            return False
+        return budget_of(source.provider, self._loop).left >= RETRY_COST
+
+    def _is_exhausted(self, failure: Failure) -> bool:
+        """Whether the source in use is not to be tried again."""
+        retry = self._retry
+        if self._sources[self.source].once or self._retries >= (retry.max_retries or 0):
+            return True
+        return counts_as_model_error(failure.error, failure.category) and self._counted >= (retry.attempts or 0)
+
     def _bounded_retry(self, decision: RetryAfter, failure: Failure, left: float | None) -> Decision:
         retry, source = self._retry, self._sources[self.source]
-        if source.once or self._retries >= (retry.max_retries or 0):
-            return FallBack()
-        if counts_as_model_error(failure.error, failure.category) and self._counted >= (retry.attempts or 0):
+        if self._is_exhausted(failure):
             return FallBack()
         seconds = decision.seconds
         if failure.hint is not None:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from l0_core.errors import Error, ErrorCategory, ZeroOutput
 from l0_core.errors import TimeoutError as StreamTimeout
 from l0_core.events import Event
-from l0_core.guardrails import GuardrailViolation
+from l0_core.guardrails import DriftViolation, GuardrailViolation
 from l0_core.hookspecs import Decision, Failure, FallBack, RetryAfter
 from l0_core.lifecycle import FailureType, ObservabilityEventType, RecoveryPolicy, RecoveryStrategy
 from l0_core.observers import Observers
@@ -152,6 +152,11 @@ class Reporter(Observers):
             violation={"severity": violation.severity, "recoverable": violation.recoverable},
         )
         self._call("on_violation", violation)
+
+    def drift(self, violation: DriftViolation) -> None:
+        metrics = dict.fromkeys(violation.types, True)
+        self._emit(E.DRIFT_CHECK_RESULT, detected=True, score=violation.confidence, metrics=metrics)
+        self._call("on_drift", list(violation.types), violation.confidence)
 
     def reset(self, event: Event) -> None:
         self.sunk = len(self._session.state._tokens)

@@ -313,7 +313,7 @@ class Session:
 
     def _open_checks(self, attempt: Attempt) -> None:
         self._seen = self._seen or set()
-        attempt.checks = Checks(self.settings.guardrails, self.state, self._seen, self.observers)
+        attempt.checks = Checks(self.settings.guardrails, self.state, self._seen, self.observers, self._would_retry)
         attempt.checks.open(attempt)
 
     async def _is_good(self, attempt: Attempt, continuation: ContinuationConfig) -> bool:
@@ -412,11 +412,7 @@ class Session:
 
     async def _recover(self, attempt: Attempt, error: Exception) -> BaseException | None:
         """Decide what follows a failure, and wait if it is a retry. Returns the error if nothing follows."""
-        if self._recovery is None:
-            from l0_core.recovery import Recovery  # Most streams do not fail.
-
-            self._recovery = Recovery(self._sources, self.settings.retry, self.state, self.watch.loop)
-        recovery = self._recovery
+        recovery = self._recoverer()
         delivered = len(self.state.content)
         failure = recovery.failure(error, delivered)
         if attempt.released:
@@ -451,6 +447,22 @@ class Session:
             await asyncio.sleep(decision.seconds)
             self.watch.woke()
         return None
+
+    def _recoverer(self) -> Recovery:
+        if self._recovery is None:
+            from l0_core.recovery import Recovery  # Most streams do not fail.
+
+            self._recovery = Recovery(self._sources, self.settings.retry, self.state, self.watch.loop)
+        return self._recovery
+
+    def _would_retry(self, error: BaseException) -> bool:
+        """Whether this attempt would be made again if it failed with `error`."""
+        attempt = self.attempt
+        if attempt is None or attempt.released:
+            return False
+        if self.settings.on_interrupt == "fail" and self.state.token_count:
+            return False
+        return self._recoverer().would_retry(error, self.watch.remaining())
 
     def _can_resume(self, attempt: Attempt, failure: Failure, source: Source) -> bool:
         """Whether the next attempt goes on from what was delivered."""

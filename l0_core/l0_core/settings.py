@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from l0_core.config_read import Configuration
     from l0_core.continuation import ContinuationConfig
+    from l0_core.drift import DriftDetector
     from l0_core.events import Event
     from l0_core.guardrails import GuardrailRule, GuardrailViolation
     from l0_core.lifecycle import ObservabilityEvent
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
         guardrails: Sequence[GuardrailRule | str | object] | None
         plugins: Sequence[object] | None
+        drift_detector: DriftDetector | None
         retry: Retry | None
         timeout: Timeout | None
         limits: Limits | None
@@ -91,6 +93,7 @@ OPTIONS = CALLBACKS | {
     "check_intervals",
     "context",
     "continue_from_last_good_token",
+    "drift_detector",
     "guardrails",
     "keep_raw",
     "limits",
@@ -215,15 +218,18 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     guardrails = _guardrails(given, configured)
     if plugins:
         guardrails += tuple(Guardrail(bound.name, bound.hooks["check"]) for bound in plugins if "check" in bound.hooks)
+    intervals = CheckIntervals.of(given["check_intervals"]) if "check_intervals" in given else DEFAULT_CHECK_INTERVALS
+    if "drift_detector" in given:
+        from l0_core.drift import drift_guardrail
+
+        guardrails += (drift_guardrail(given["drift_detector"], intervals.drift),)
     return Settings(
         retry,
         guardrails=guardrails,
         plugins=plugins,
         timeout=timeout,
         limits=limits or NO_LIMITS,
-        intervals=CheckIntervals.of(given["check_intervals"])
-        if "check_intervals" in given
-        else DEFAULT_CHECK_INTERVALS,
+        intervals=intervals,
         adapter=take("adapter"),
         context=MappingProxyType(dict(context)) if (context := take("context") or take("meta")) else NO_CONTEXT,
         callbacks=_callbacks(given) if "callbacks" in given or not CALLBACKS.isdisjoint(given) else NO_CONTEXT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
@@ -20,17 +21,51 @@ __all__ = [
 MAX_DEPTH = 1000
 """How many open brackets are remembered by kind. Deeper ones are only counted, so that memory stays bounded."""
 
+CACHED = 32
+"""Runs of brackets that are shorter come again and again, and are not worked out again."""
+
 FENCE = "```json"
 
 DOUBLED_COMMA = "Multiple consecutive commas"
+
+_BLANKS = b" \t\n\r\f\v"
+_NO_MARKS = bytes(byte for byte in range(256) if chr(byte) not in '{}[]"')
+
+_CLOSERS = bytes.maketrans(b"{[", b"}]")
 
 # What is left of a string, and its closing quote if that has arrived. A backslash at the very end is left over.
 _REST = r'[^"\\]*(?:\\.[^"\\]*)*("?)'
 _STRING_REST = re.compile(_REST, re.DOTALL)
 # Strings are matched whole, so that nothing inside them is. Of the commas only those are that another one may follow.
-_MARK = re.compile(rf'"{_REST}|[{{}}\[\]]|,(?=\s*(?:,|\Z))', re.DOTALL)
-_NOT_BLANK = re.compile(r"\S")
+_MARK = re.compile(rf'"{_REST}|[{{}}\[\]]|,(?=\s*(?:,|\Z))', re.DOTALL | re.ASCII)
+_NOT_BLANK = re.compile(r"\S", re.ASCII)
 _NOT_BETWEEN_VALUES = re.compile(r"[^\s,]")
+
+
+class _Run(NamedTuple):
+    """What a run of brackets does: it closes what is due, the last of it first, and leaves something else due."""
+
+    closed: str
+    due: str
+    open_braces: int
+    close_braces: int
+    open_brackets: int
+    close_brackets: int
+
+
+@lru_cache(maxsize=1024)
+def _run_of(brackets: bytes) -> _Run | None:
+    """What a run of brackets does; None if a bracket in it closes another kind of bracket in it."""
+    left, size = brackets, 0
+    while len(left) != size:
+        size = len(left)
+        left = left.replace(b"{}", b"").replace(b"[]", b"")
+    opened = left.lstrip(b"}]")
+    if b"}" in opened or b"]" in opened:
+        return None
+    closed = left[: len(left) - len(opened)]
+    counts = (brackets.count(bracket) for bracket in (b"{", b"}", b"[", b"]"))
+    return _Run(closed[::-1].decode(), opened.translate(_CLOSERS).decode(), *counts)
 
 
 @dataclass(slots=True)
@@ -44,7 +79,7 @@ class IncrementalJsonState:
     in_string: bool = False
     escape_next: bool = False
     processed_length: int = 0
-    _due: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    _due: str = field(default="", init=False, repr=False, compare=False)
     _beyond: int = field(default=0, init=False, repr=False, compare=False)
     _after_comma: bool = field(default=False, init=False, repr=False, compare=False)
     _mismatched: bool = field(default=False, init=False, repr=False, compare=False)
@@ -78,7 +113,6 @@ class IncrementalJsonState:
             self._after_comma = False
             if found[0] == ",":
                 return found.end(), DOUBLED_COMMA
-        due = self._due
         for mark in _MARK.finditer(text, start):
             at = mark.start()
             char = text[at]
@@ -104,18 +138,63 @@ class IncrementalJsonState:
                     self.close_brackets += 1
                 if self._beyond:
                     self._beyond -= 1
-                elif due and due[-1] == char:
-                    due.pop()
-                    if not due:
+                elif self._due.endswith(char):
+                    self._due = self._due[:-1]
+                    if not self._due:
                         return at + 1, ""
                 else:
                     self._mismatched = True
                     return at + 1, self._mismatch(char)
         return len(text), ""
 
+    def skim(self, text: str) -> bool:
+        """Follow a piece of text as a whole, inside a value, if nothing in it is a fault or the value's end.
+
+        Returns whether it did; if not, nothing is changed, and `scan` tells what there is. It gives the same state as
+        `scan`, at a fraction of its cost: it never looks at single marks. Strings that hold a bracket or an escape
+        are left to `scan`.
+        """
+        quoted = self.in_string
+        if "\\" in text or self.escape_next:
+            return False
+        if quoted and '"' not in text:
+            return True
+        squeezed = text.encode("utf-8", "surrogatepass").translate(None, _BLANKS)
+        if squeezed.find(b",,") >= 0 or (self._after_comma and squeezed[:1] == b","):
+            return False
+        marks = squeezed.translate(None, _NO_MARKS)
+        # Of a string that holds no bracket, two quotes are left, side by side; the first of a pair always opens one.
+        brackets = (b'"' + marks if quoted else marks).replace(b'""', b"")
+        begun = brackets.find(b'"')
+        if begun >= 0:
+            if brackets.find(b'"', begun + 1) >= 0:
+                return False
+            brackets = brackets[:begun]
+        if brackets and not self._skim_brackets(brackets):
+            return False
+        self.in_string = begun >= 0
+        if squeezed:
+            self._after_comma = begun < 0 and squeezed[-1:] == b","
+        return True
+
+    def _skim_brackets(self, brackets: bytes) -> bool:
+        """Take in a run of brackets, if they fit and do not close the value."""
+        run = _run_of(brackets) if len(brackets) < CACHED else _run_of.__wrapped__(brackets)
+        if run is None or self._beyond:
+            return False
+        depth = len(self._due) - len(run.closed)
+        if depth <= 0 or depth + len(brackets) > MAX_DEPTH or self._due[depth:] != run.closed:
+            return False
+        self._due = self._due[:depth] + run.due
+        self.open_braces += run.open_braces
+        self.close_braces += run.close_braces
+        self.open_brackets += run.open_brackets
+        self.close_brackets += run.close_brackets
+        return True
+
     def _open(self, closer: str) -> None:
         if len(self._due) < MAX_DEPTH:
-            self._due.append(closer)
+            self._due += closer
         else:
             self._beyond += 1
 
@@ -179,6 +258,8 @@ class Reader:
         state = self._state
         offset = state.processed_length
         state.processed_length += len(delta)
+        if state._due and state.skim(delta):
+            return ()
         at = 0 if self._begun else self._begin(delta)
         while at < len(delta):
             if not state.is_open:
