@@ -1,11 +1,7 @@
 """L0: a reliability layer between an application and the token streams of language models.
 
-Names are loaded when they are first used, from the distribution that provides them.
+Names are loaded when they are first used, from the distribution that provides them. Nothing is imported before that.
 """
-
-from __future__ import annotations
-
-from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers take it for true; importing typing would double the cost of this import
 
@@ -16,7 +12,7 @@ if TYPE_CHECKING:
     from l0_core.classification import categorize_error as categorize_error
     from l0_core.classification import is_retryable as is_retryable
     from l0_core.client import WrappedClient as WrappedClient
-    from l0_core.client import run as l0
+    from l0_core.client import run as l0  # noqa: F401  # another name of it
     from l0_core.client import run as run
     from l0_core.client import wrap as wrap
     from l0_core.client import wrap_client as wrap_client
@@ -69,6 +65,8 @@ if TYPE_CHECKING:
     from l0_core.lifecycle import ObservabilityEventType as ObservabilityEventType
     from l0_core.lifecycle import RecoveryPolicy as RecoveryPolicy
     from l0_core.lifecycle import RecoveryStrategy as RecoveryStrategy
+    from l0_core.lifecycle_callbacks import LifecycleCallbacks as LifecycleCallbacks
+    from l0_core.log import enable_debug as enable_debug
     from l0_core.network import NetworkError as NetworkError
     from l0_core.network import NetworkErrorAnalysis as NetworkErrorAnalysis
     from l0_core.network import NetworkErrorType as NetworkErrorType
@@ -100,11 +98,51 @@ if TYPE_CHECKING:
     from l0_core.options import Timeout as Timeout
     from l0_core.presets import Guardrails as Guardrails
     from l0_core.state import State as State
+    from l0_core.state_machine import RuntimeState as RuntimeState
+    from l0_core.state_machine import RuntimeStates as RuntimeStates
+    from l0_core.state_machine import StateMachine as StateMachine
+    from l0_core.state_machine import StateTransition as StateTransition
+    from l0_core.state_machine import create_state_machine as create_state_machine
     from l0_core.stream import LazyStream as LazyStream
     from l0_core.stream import Stream as Stream
     from l0_core.stream import consume_stream as consume_stream
     from l0_core.stream import get_text as get_text
+    from l0_guard_json import JsonAnalysis as JsonAnalysis
 
+    from l0 import adapters as adapters
+    from l0 import client as client
+    from l0 import continuation as continuation
+    from l0 import errors as errors
+    from l0 import events as events
+    from l0 import guardrails as guardrails
+    from l0 import logging as logging
+    from l0 import retry as retry
+    from l0 import runtime as runtime
+    from l0 import state as state
+    from l0 import state_machine as state_machine
+    from l0 import stream as stream
+    from l0 import types as types
+    from l0.guardrails import JSON_ONLY_GUARDRAILS as JSON_ONLY_GUARDRAILS
+    from l0.guardrails import LATEX_ONLY_GUARDRAILS as LATEX_ONLY_GUARDRAILS
+    from l0.guardrails import MARKDOWN_ONLY_GUARDRAILS as MARKDOWN_ONLY_GUARDRAILS
+    from l0.guardrails import MINIMAL_GUARDRAILS as MINIMAL_GUARDRAILS
+    from l0.guardrails import RECOMMENDED_GUARDRAILS as RECOMMENDED_GUARDRAILS
+    from l0.guardrails import STRICT_GUARDRAILS as STRICT_GUARDRAILS
+    from l0.guardrails import custom_pattern_rule as custom_pattern_rule
+    from l0.guardrails import json_rule as json_rule
+    from l0.guardrails import latex_rule as latex_rule
+    from l0.guardrails import markdown_rule as markdown_rule
+    from l0.guardrails import pattern_rule as pattern_rule
+    from l0.guardrails import repetition_rule as repetition_rule
+    from l0.guardrails import stall_rule as stall_rule
+    from l0.guardrails import strict_json_rule as strict_json_rule
+    from l0.guardrails import zero_output_rule as zero_output_rule
+    from l0.types import AwaitableStream as AwaitableStream
+    from l0.types import AwaitableStreamFactory as AwaitableStreamFactory
+    from l0.types import AwaitableStreamSource as AwaitableStreamSource
+    from l0.types import RawStream as RawStream
+    from l0.types import StreamFactory as StreamFactory
+    from l0.types import StreamSource as StreamSource
     from l0_openai import OpenAIAdapter as OpenAIAdapter
     from l0_openai import OpenAIAdapterOptions as OpenAIAdapterOptions
 
@@ -142,32 +180,79 @@ _TABLE = {
     "l0_core.adapters": "Adapters Adapter AdaptedEvent",
     "l0_core.config": "ConfigError",
     "l0_core.continuation": "Continuation ContinuationConfig DeduplicationOptions OverlapResult",
+    "l0_core.state_machine": "RuntimeState RuntimeStates StateMachine StateTransition create_state_machine",
+    "l0_core.lifecycle_callbacks": "LifecycleCallbacks",
+    "l0_core.log": "enable_debug",
     "l0_core.hookspecs": "hookimpl AttemptContext Check Sink Envelope Failure RetryAfter FallBack Halt",
+    "l0.guardrails": (
+        "JSON_ONLY_GUARDRAILS LATEX_ONLY_GUARDRAILS MARKDOWN_ONLY_GUARDRAILS MINIMAL_GUARDRAILS "
+        "RECOMMENDED_GUARDRAILS STRICT_GUARDRAILS custom_pattern_rule json_rule latex_rule markdown_rule "
+        "pattern_rule repetition_rule stall_rule strict_json_rule zero_output_rule"
+    ),
+    "l0.types": "AwaitableStream AwaitableStreamFactory AwaitableStreamSource RawStream StreamFactory StreamSource",
     "l0_openai": "OpenAIAdapter OpenAIAdapterOptions",
+    "l0_litellm": "LiteLLMAdapter",
+    "l0_guard_json": "JsonAnalysis",
+    "l0_guard_markdown": "MarkdownAnalysis",
+    "l0_guard_latex": "LatexAnalysis",
+    "l0_structured": (
+        "structured structured_stream structured_object structured_array StructuredResult "
+        "StructuredStreamResult StructuredState StructuredTelemetry StructuredConfig AutoCorrectInfo "
+        "MINIMAL_STRUCTURED RECOMMENDED_STRUCTURED STRICT_STRUCTURED JSON AutoCorrectResult CorrectionType "
+        "JSONSchema JSONSchemaAdapter JSONSchemaDefinition JSONSchemaValidationError "
+        "JSONSchemaValidationFailure JSONSchemaValidationSuccess SimpleJSONSchemaAdapter UnifiedSchema"
+    ),
+    "l0_parallel": (
+        "Parallel ParallelResult ParallelOptions RaceResult AggregatedTelemetry parallel race sequential "
+        "batched OperationPool PoolOptions PoolStats create_pool"
+    ),
+    "l0_pipeline": (
+        "pipe Pipeline PipelineStep PipelineOptions PipelineResult StepContext StepResult create_pipeline "
+        "create_step chain_pipelines parallel_pipelines create_branch_step FAST_PIPELINE RELIABLE_PIPELINE "
+        "PRODUCTION_PIPELINE"
+    ),
+    "l0_consensus": (
+        "Consensus consensus ConsensusResult ConsensusOutput ConsensusAnalysis ConsensusPreset Agreement "
+        "Disagreement DisagreementValue FieldAgreement FieldConsensus FieldConsensusInfo"
+    ),
+    "l0_window": (
+        "Window DocumentWindow DocumentChunk WindowConfig WindowStats ChunkProcessConfig ChunkResult "
+        "ChunkingStrategy ProcessingStats ContextRestorationOptions ContextRestorationStrategy"
+    ),
+    "l0_monitor": "Monitoring Metrics MetricsSnapshot create_metrics get_global_metrics reset_global_metrics",
+    "l0_otel": (
+        "OpenTelemetry OpenTelemetryConfig OpenTelemetryExporter OpenTelemetryExporterConfig SemanticAttributes"
+    ),
+    "l0_sentry": "Sentry SentryConfig SentryExporter SentryExporterConfig",
+    "l0_text": (
+        "Format Text NormalizeOptions WhitespaceOptions Compare Difference DifferenceSeverity DifferenceType "
+        "StringComparisonOptions ObjectComparisonOptions"
+    ),
+    "l0_multimodal": "Multimodal",
+    "l0_drift": "Drift DriftDetector DriftConfig DriftResult",
+    "l0_eventsourcing": (
+        "EventSourcing EventStore EventStoreWithSnapshots InMemoryEventStore EventRecorder EventReplayer "
+        "EventEnvelope RecordedEvent RecordedEventType Snapshot SerializedError ReplayResult ReplayCallbacks "
+        "ReplayedState ReplayComparison StreamMetadata"
+    ),
 }
-_HOME = {name: module for module, names in _TABLE.items() for name in names.split()}
+"""What the face shows, by the module that provides it."""
 
-_DISTRIBUTION = {"l0_core": "l0-core", "l0_openai": "l0-openai"}
-
-__all__ = ["__version__", "l0", *_HOME]
-
+_MODULES = (
+    "adapters client comparison consensus continuation drift errors event_sourcing events eventsourcing "
+    "formatting guardrails json_schema logging metrics monitoring multimodal normalize parallel pipeline pool "
+    "pydantic retry runtime state state_machine stream types window _structured _utils"
+)
+"""The modules of the face. `parallel` and `consensus` are the functions of that name as well."""
 
 if not TYPE_CHECKING:
 
     def __getattr__(name):
-        module = "l0_core.client" if name == "l0" else _HOME.get(name)
-        if module is None:
-            raise AttributeError(f"module 'l0' has no attribute {name!r}")
-        try:
-            found = import_module(module)
-        except ModuleNotFoundError as error:
-            top = module.partition(".")[0]
-            if error.name != top:
-                raise
-            package = _DISTRIBUTION[top]
-            raise ImportError(f"l0.{name} needs the {package} package: pip install {package}") from None
-        value = globals()[name] = getattr(found, "run" if name == "l0" else name)
-        return value
+        from l0._lazy import find, installed
+
+        if name == "__all__":
+            return ["__version__", "l0", *installed(_TABLE)]
+        return find("run" if name == "l0" else name, globals(), _TABLE, _MODULES)
 
     def __dir__():
-        return sorted(__all__)
+        return sorted(__getattr__("__all__"))

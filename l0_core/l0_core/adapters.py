@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from l0_core.errors import AdapterNotFound
-from l0_core.events import DataPayload, Event, EventType, Progress
-from l0_core.plugins import registry
+from l0_core.errors import AdapterNotFound, PluginError
+from l0_core.events import ContentType, DataPayload, Event, EventType, Progress
+from l0_core.plugins import recognition, registry
 
 if TYPE_CHECKING:
     from l0_core.hookspecs import AttemptContext
@@ -125,11 +125,7 @@ def _find(ctx: AttemptContext, source: Any, name: str | None) -> Any:
     for adapter in _registered:
         if adapter.detect(source):
             return adapter
-    for bound in registry().adapters():
-        found = bound.hooks["adapt"](ctx, source)
-        if found is not None:
-            return found
-    return _passthrough
+    return next(registry().recognitions(ctx, source), _passthrough)
 
 
 def by_name(name: str, ctx: AttemptContext | None, source: Any) -> Any:
@@ -139,13 +135,17 @@ def by_name(name: str, ctx: AttemptContext | None, source: Any) -> Any:
             return adapter
     if name == _passthrough.name:
         return _passthrough
-    installed = [bound for bound in registry().adapters() if bound.name == name]
-    if not installed:
+    if not any(item.name == name for item in registry().installed("adapter")):
         known = sorted({"event", *(a.name for a in _registered), *(b.name for b in registry().adapters())})
         raise AdapterNotFound(f"Unknown adapter: {name!r}. Known are {', '.join(map(repr, known))}")
-    plugin = installed[0].plugin
-    forced = getattr(plugin, "stream_adapter", None)
-    found = forced() if forced is not None else installed[0].hooks["adapt"](ctx, source)
+    bound = registry().load("adapter", name)
+    forced = getattr(bound.plugin, "stream_adapter", None)
+    try:
+        found = forced() if forced is not None else recognition(bound, ctx, source)
+    except AdapterNotFound:
+        raise
+    except Exception as error:
+        raise PluginError(f"The adapter {name!r} of {bound.origin} raised {type(error).__name__}: {error}") from error
     if found is None:
         kind = type(source)
         raise AdapterNotFound(f"The adapter {name!r} does not read {kind.__module__}.{kind.__qualname__} objects")
@@ -258,14 +258,118 @@ class Adapters:
         return Event(EventType.PROGRESS, progress=progress)
 
     @staticmethod
-    async def to_l0_events(stream: Any, extract_text: Callable[[Any], str | None]) -> AsyncIterator[Event]:
-        """The text of each chunk as a token, and COMPLETE at the end; an exception becomes an ERROR event."""
-        try:
-            async for chunk in stream:
-                text = extract_text(chunk)
-                if text:
-                    yield Event(EventType.TOKEN, text)
-        except Exception as error:
-            yield Event(EventType.ERROR, error=error)
-            return
+    def image_event(
+        url: str | None = None,
+        base64: str | None = None,
+        mime_type: str = "image/png",
+        width: int | None = None,
+        height: int | None = None,
+        **metadata: Any,
+    ) -> Event:
+        """An image; width and height are in pixels."""
+        metadata |= {"width": width, "height": height}
+        return _media_event(ContentType.IMAGE, mime_type, url, base64, metadata)
+
+    @staticmethod
+    def audio_event(
+        url: str | None = None,
+        base64: str | None = None,
+        mime_type: str = "audio/mp3",
+        duration: float | None = None,
+        **metadata: Any,
+    ) -> Event:
+        """A recording; the duration is in seconds."""
+        metadata |= {"duration": duration}
+        return _media_event(ContentType.AUDIO, mime_type, url, base64, metadata)
+
+    @staticmethod
+    def to_l0_events(stream: Any, extract_text: Callable[[Any], str | None]) -> AsyncIterator[Event]:
+        """The text of each chunk as a token, and COMPLETE at the end; an exception becomes an ERROR event.
+
+        The stream is closed with what this returns.
+        """
+        return _events_of(stream, (extract_text, Adapters.token_event))
+
+    @staticmethod
+    def to_l0_events_with_messages(
+        stream: Any,
+        extract_text: Callable[[Any], str | None],
+        extract_message: Callable[[Any], dict[str, Any] | None] | None = None,
+    ) -> AsyncIterator[Event]:
+        """As `to_l0_events`; and what is a message in a chunk, as MESSAGE events with it in `data`."""
+        return _events_of(stream, (extract_text, Adapters.token_event), (extract_message, _message_event))
+
+    @staticmethod
+    def to_multimodal_l0_events(
+        stream: Any,
+        extract_text: Callable[[Any], str | None] | None = None,
+        extract_data: Callable[[Any], DataPayload | None] | None = None,
+        extract_progress: Callable[[Any], Progress | None] | None = None,
+        extract_message: Callable[[Any], dict[str, Any] | None] | None = None,
+    ) -> AsyncIterator[Event]:
+        """As `to_l0_events`, for all that may be in a chunk. Each function is asked about each chunk."""
+        return _events_of(
+            stream,
+            (extract_text, Adapters.token_event),
+            (extract_data, Adapters.data_event),
+            (extract_progress, Adapters.progress_event),
+            (extract_message, _message_event),
+        )
+
+
+def _message_event(message: dict[str, Any]) -> Event:
+    return Event(EventType.MESSAGE, data=message)
+
+
+def _media_event(
+    content_type: ContentType, mime_type: str, url: str | None, base64: str | None, metadata: dict[str, Any]
+) -> Event:
+    known = {name: value for name, value in metadata.items() if value is not None}
+    return Adapters.data_event(DataPayload(content_type, mime_type, base64, url, metadata=known or None))
+
+
+async def _events_of(
+    stream: Any, *extractors: tuple[Callable[[Any], Any] | None, Callable[[Any], Event]]
+) -> AsyncIterator[Event]:
+    """What the extractors find in each chunk, as events; nothing and empty text are not found."""
+    asked = [(extract, make) for extract, make in extractors if extract is not None]
+    try:
+        async for chunk in stream:
+            for extract, make in asked:
+                found = extract(chunk)
+                if found:
+                    yield make(found)
         yield Event(EventType.COMPLETE)
+    except Exception as error:
+        yield Event(EventType.ERROR, error=error)
+    finally:
+        await _close(stream)
+
+
+async def _close(stream: Any) -> None:
+    close: Callable[[], Any] | None = getattr(stream, "aclose", None) or getattr(stream, "close", None)
+    if close is None:
+        return
+    closing = close()
+    if hasattr(closing, "__await__"):
+        await closing
+
+
+register_adapter = Adapters.register
+unregister_adapter = Adapters.unregister
+unregister_all_except = Adapters.unregister_all_except
+get_adapter = Adapters.get
+get_registered_adapters = Adapters.registered
+clear_adapters = Adapters.clear
+detect_adapter = Adapters.detect_adapter
+has_matching_adapter = Adapters.has_matching
+to_l0_events = Adapters.to_l0_events
+to_l0_events_with_messages = Adapters.to_l0_events_with_messages
+to_multimodal_l0_events = Adapters.to_multimodal_l0_events
+create_token_event = Adapters.token_event
+create_complete_event = Adapters.complete_event
+create_error_event = Adapters.error_event
+create_data_event = Adapters.data_event
+create_progress_event = Adapters.progress_event
+create_image_event = Adapters.image_event
+create_audio_event = Adapters.audio_event

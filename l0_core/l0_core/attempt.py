@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from l0_core.adapters import AdaptedEvent, Reading, read, unwrap
 from l0_core.errors import Truncated
 from l0_core.events import Event, EventType
+from l0_core.plugins import recognitions
 from l0_core.tool_calls import ToolCalls
 
 if TYPE_CHECKING:
@@ -184,8 +185,7 @@ class Attempt:
         self.made = made
         plugins = self._session.settings.plugins
         if plugins and adapter is None:
-            answers = (bound.hooks["adapt"](self, made) for bound in plugins if "adapt" in bound.hooks)
-            adapter = next((answer for answer in answers if answer is not None), None)
+            adapter = next(recognitions(plugins, self, made), None)
         self.reading = read(self, made, adapter)
 
     def decoded(self, chunk: Any) -> Iterable[Event]:

@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from l0_core import config
+from l0_core.deadline import unless_cancelled
 from l0_core.errors import DriftDetected, GuardrailViolationError, PluginError
 from l0_core.guardrails import DriftViolation, GuardrailRule, GuardrailViolation
 from l0_core.holding import FOREVER
 from l0_core.hookspecs import AttemptContext, Check, Judge
 from l0_core.log import log_raised
-from l0_core.plugins import bind, registry
+from l0_core.plugins import Bound, bind, registry
 from l0_core.state import State
+from l0_core.views import view
 
 if TYPE_CHECKING:
     from l0_core.reporter import Reporter
@@ -26,12 +28,26 @@ Open = Callable[[AttemptContext], "Check | Judge | None"]
 
 
 class Guardrail:
-    """A guardrail that a stream is to run: its name, what opens it, and what happens when it breaks."""
+    """A guardrail that a stream is to run: its name, what opens it, and what happens when it breaks.
 
-    __slots__ = ("name", "on_error", "open")
+    `origin` is the distribution and version, or the module, that it comes from.
+    """
 
-    def __init__(self, name: str, open: Open, on_error: Literal["open", "closed"] = "open") -> None:
-        self.name, self.open, self.on_error = name, open, on_error
+    __slots__ = ("name", "on_error", "open", "origin")
+
+    def __init__(self, name: str, open: Open, on_error: Literal["open", "closed"] = "open", origin: str = "") -> None:
+        self.name, self.open, self.on_error, self.origin = name, open, on_error, origin
+
+    @classmethod
+    def of(cls, bound: Bound, on_error: Literal["open", "closed"] = "open") -> Guardrail:
+        """The guardrail of a plugin. Raises PluginError if it is none."""
+        hook = bound.hooks.get("check")
+        if hook is None:
+            raise PluginError(f"{bound.name} ({bound.origin}) has no check hook, so it is not a guardrail")
+        return cls(bound.name, lambda ctx: hook(view(ctx)), on_error, bound.origin)
+
+    def __str__(self) -> str:
+        return f"the guardrail {self.name!r}{f' of {self.origin}' if self.origin else ''}"
 
 
 def resolve_guardrails(given: Iterable[object]) -> tuple[Guardrail, ...]:
@@ -70,17 +86,14 @@ def _resolve(item: object) -> Guardrail:
         raise TypeError(
             f"{item!r} is not a guardrail: it must be a GuardrailRule, a plugin with a check hook, or a name"
         )
-    hook = bound.hooks.get("check")
-    if hook is None:
-        raise PluginError(f"{bound.name} ({bound.origin}) has no check hook, so it is not a guardrail")
     configured = config.current() if isinstance(item, str) else None
-    return Guardrail(bound.name, hook, "open" if configured is None else configured.on_error(bound.name))
+    return Guardrail.of(bound, "open" if configured is None else configured.on_error(bound.name))
 
 
 def open_rule(rule: GuardrailRule, ctx: AttemptContext) -> Check | Judge | None:
     """Open a documented rule for one attempt."""
     if rule.open is not None:
-        return rule.open(ctx)
+        return rule.open(view(ctx))
     state, said = ctx.state, []
 
     def judge(delta: str, final: bool) -> list[GuardrailViolation]:
@@ -155,13 +168,34 @@ def _violations(answer: Any) -> Iterable[GuardrailViolation]:
     return answer  # type: ignore[no-any-return]
 
 
+Entry = tuple[Guardrail, Check]
+Waiting = tuple[Entry, Awaitable[Any]]
+"""A guardrail at work, and a verdict of it that is still to be awaited."""
+
+
+async def _verdict(entry: Entry, verdict: Awaitable[Any]) -> Any:
+    """What an asynchronous judge answers, or the exception that it raises."""
+    try:
+        async with asyncio.timeout(entry[1].timeout):
+            return await unless_cancelled(verdict)
+    except Exception as error:
+        return error
+
+
+def unwaited(waiting: Iterable[Waiting]) -> None:
+    """Nobody is going to await these verdicts."""
+    for _, verdict in waiting:
+        if inspect.iscoroutine(verdict):
+            verdict.close()
+
+
 class Checks:
     """The guardrails of one attempt. `feed` and `end` raise GuardrailViolationError for what ends the attempt.
 
     Their result is None, or what is still to be awaited: pass it to `wait`.
     """
 
-    __slots__ = ("_guardrails", "_judges", "_reporter", "_retries", "_seen", "holdback", "state")
+    __slots__ = ("_before", "_guardrails", "_judges", "_places", "_reporter", "_retries", "_seen", "holdback", "state")
 
     def __init__(
         self,
@@ -172,10 +206,13 @@ class Checks:
         retries: Callable[[BaseException], bool],
     ) -> None:
         self._guardrails = guardrails
-        self._judges: list[tuple[Guardrail, Judge]] = []
+        self._judges: list[Entry] = []
         self._seen = seen
         self._reporter = reporter
         self._retries = retries
+        self._before = 0
+        self._places: dict[Guardrail, int] = {}
+        """Of those whose last verdict is awaited, the place in the phase."""
         self.state = state
         self.holdback = 0
         """How many of the last characters that were fed a judge may still object to."""
@@ -184,55 +221,62 @@ class Checks:
         for guardrail in self._guardrails:
             try:
                 opened = guardrail.open(ctx)
-            except Exception as error:
-                raise PluginError(f"The guardrail {guardrail.name!r} cannot be opened: {error!r}") from error
-            if isinstance(opened, Check):
-                self._judges.append((guardrail, opened.judge))
-                self.holdback = max(self.holdback, opened.holdback)
-            elif opened is not None:
-                self._judges.append((guardrail, opened))
+            except (Exception, asyncio.CancelledError) as error:
+                raise PluginError(f"{guardrail} cannot be opened: {type(error).__name__}: {error}") from error
+            if opened is None:
+                continue
+            check = opened if isinstance(opened, Check) else Check(opened)
+            if not callable(check.judge):
+                raise PluginError(
+                    f"{guardrail} opened a {type(check.judge).__name__}: its check must return a function "
+                    "judge(delta, final), a Check of one, or None"
+                )
+            self._judges.append((guardrail, check))
+            self.holdback = max(self.holdback, check.holdback)
 
-    def feed(self, delta: str, final: bool = False) -> list[tuple[Guardrail, Awaitable[Any]]] | None:
+    def feed(self, delta: str, final: bool = False) -> list[Waiting] | None:
         """Give the judges new text, or tell them that it has ended."""
-        waiting: list[tuple[Guardrail, Awaitable[Any]]] = []
+        waiting: list[Waiting] = []
         worst: GuardrailViolation | None = None
         reporter = self._reporter if final else None
-        before = len(self.state.violations) if reporter is not None else 0
         if reporter is not None:
+            self._before = len(self.state.violations)
             reporter.phase_begins(len(self._judges))
         for index, entry in enumerate(tuple(self._judges)):
             if reporter is None:
                 worst = self._ask(entry, delta, final, waiting, worst)
+                continue
+            found, awaited = len(self.state.violations), len(waiting)
+            reporter.rule_begins(index, entry[0].name)
+            worst = self._ask(entry, delta, final, waiting, worst)
+            if len(waiting) > awaited:
+                self._places[entry[0]] = index
+                reporter.callback_begins(index, entry[0].name)
             else:
-                found = len(self.state.violations)
-                reporter.rule_begins(index, entry[0].name)
-                worst = self._ask(entry, delta, final, waiting, worst)
                 reporter.rule_ended(index, entry[0].name, len(self.state.violations) == found)
-        if reporter is not None:
-            reporter.phase_ended(len(self.state.violations) - before)
+        if reporter is not None and (worst is not None or not waiting):
+            reporter.phase_ended(len(self.state.violations) - self._before)
         if worst is not None:
-            for _, unawaited in waiting:
-                if inspect.iscoroutine(unawaited):
-                    unawaited.close()
+            unwaited(waiting)
             raise _error(worst)
         return waiting or None
 
     def _ask(
         self,
-        entry: tuple[Guardrail, Judge],
+        entry: Entry,
         delta: str,
         final: bool,
-        waiting: list[tuple[Guardrail, Awaitable[Any]]],
+        waiting: list[Waiting],
         worst: GuardrailViolation | None,
     ) -> GuardrailViolation | None:
         """Ask one judge; an asynchronous verdict is added to `waiting`. Returns the worst violation so far."""
-        guardrail, judge = entry
+        check = entry[1]
         try:
-            answer = judge(delta, final)
+            answer = check.judge(delta, final)
             if answer is None:
                 return worst
             if hasattr(answer, "__await__"):
-                waiting.append((guardrail, cast("Awaitable[Any]", answer)))
+                waiting.append((entry, cast("Awaitable[Any]", answer)))
                 return worst
             for violation in _violations(answer):
                 worst = self._record(violation, worst)
@@ -240,21 +284,32 @@ class Checks:
             worst = self._broken(entry, error, worst)
         return worst
 
-    async def wait(self, waiting: Sequence[tuple[Guardrail, Awaitable[Any]]]) -> None:
-        """Await the verdicts of asynchronous judges."""
+    async def wait(self, waiting: Sequence[Waiting]) -> None:
+        """Await the verdicts of asynchronous judges: side by side, each as long as its `Check.timeout`."""
+        if len(waiting) == 1:
+            answers = [await _verdict(*waiting[0])]
+        else:
+            answers = await asyncio.gather(*(_verdict(*each) for each in waiting))
         worst: GuardrailViolation | None = None
-        for guardrail, verdict in waiting:
-            task = asyncio.current_task()
-            before = task.cancelling() if task is not None else 0
+        last = bool(self._places)
+        for (entry, _), answer in zip(waiting, answers, strict=True):
+            guardrail, found = entry[0], len(self.state.violations)
+            place = self._places.pop(guardrail, None)
+            if place is not None:
+                error = answer if isinstance(answer, Exception) else None
+                self._reporter.callback_ended(place, guardrail.name, error)  # type: ignore[union-attr]
             try:
-                for violation in _violations(await verdict):
+                if isinstance(answer, Exception):
+                    raise answer
+                for violation in _violations(answer):
                     worst = self._record(violation, worst)
-            except asyncio.CancelledError as error:
-                if task is None or task.cancelling() > before:
-                    raise
-                worst = self._broken_by_name(guardrail, error, worst)
-            except BaseException as error:
-                worst = self._broken_by_name(guardrail, error, worst)
+            except Exception as broken:
+                worst = self._broken(entry, broken, worst)
+            if place is not None:
+                passed = len(self.state.violations) == found
+                self._reporter.rule_ended(place, guardrail.name, passed)  # type: ignore[union-attr]
+        if last:
+            self._reporter.phase_ended(len(self.state.violations) - self._before)  # type: ignore[union-attr]
         if worst is not None:
             raise _error(worst)
 
@@ -277,22 +332,17 @@ class Checks:
         if violation.severity == "error" and not self._retries(DriftDetected(violation)):
             violation.severity = "warning"  # A heuristic must not turn the last answer that can be had into an error.
 
-    def _broken_by_name(
-        self, guardrail: Guardrail, error: BaseException, worst: GuardrailViolation | None
-    ) -> GuardrailViolation | None:
-        entry = next((entry for entry in self._judges if entry[0] is guardrail), None)
-        return worst if entry is None else self._broken(entry, error, worst)
-
     def _broken(
-        self, entry: tuple[Guardrail, Judge], error: BaseException, worst: GuardrailViolation | None
+        self, entry: Entry, error: BaseException, worst: GuardrailViolation | None
     ) -> GuardrailViolation | None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
         guardrail = entry[0]
-        self._judges.remove(entry)
+        if entry in self._judges:
+            self._judges.remove(entry)
         closed = guardrail.on_error == "closed"
         consequence = "it is closed: this is a violation" if closed else "it is out for this attempt"
-        log_raised(f"the guardrail {guardrail.name!r}", error, consequence)
+        log_raised(str(guardrail), error, consequence)
         violation = GuardrailViolation(
             rule=guardrail.name,
             message=f"The guardrail raised {type(error).__name__} and could not judge",

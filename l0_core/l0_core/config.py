@@ -15,7 +15,7 @@ from l0_core.errors import Error, ErrorCode
 if TYPE_CHECKING:
     from l0_core.config_read import Configuration
 
-__all__ = ["ConfigError", "Setting", "current", "effective", "refusal", "reload"]
+__all__ = ["ConfigError", "Setting", "check_choice", "current", "effective", "refusal", "reload"]
 
 
 class ConfigError(Error):
@@ -46,9 +46,13 @@ FREE = ("L0_TEST_", "L0_SEAM_")
 """Beginnings of variables that are not configuration."""
 
 
+CHOICE = ("L0_PLUGINS", "L0_DISABLE_PLUGINS")
+"""The variables that say which installed plugins may be loaded."""
+
+
 def variables() -> dict[str, str]:
     """The variables that configure something, by name."""
-    others = {"L0_CONFIG", "L0_PLUGINS", "L0_DISABLE_PLUGINS"}
+    others = {"L0_CONFIG", *CHOICE}
     return {
         name: text
         for name, text in os.environ.items()
@@ -90,6 +94,11 @@ def _has_table(path: str, content: bytes) -> bool:
     return parsed(path, content) is not None
 
 
+def chooses_plugins() -> bool:
+    """Whether a variable says which installed plugins may be loaded."""
+    return any(variable in os.environ for variable in CHOICE)
+
+
 def refusal(distribution: str, name: str) -> str | None:
     """Why an installed plugin may not be loaded, or None if it may: `L0_PLUGINS` and `L0_DISABLE_PLUGINS`."""
     allowed, disabled = os.environ.get("L0_PLUGINS"), os.environ.get("L0_DISABLE_PLUGINS")
@@ -100,9 +109,30 @@ def refusal(distribution: str, name: str) -> str | None:
     return None
 
 
+def check_choice() -> None:
+    """Raise ConfigError for a name in `L0_PLUGINS` or `L0_DISABLE_PLUGINS` that nothing installed has."""
+    for variable in CHOICE:
+        if names := _split(os.environ.get(variable, "")):
+            from l0_core.plugins import registry
+
+            installed = registry().installed()
+            for name in names:
+                if not any(_listed(name, item.distribution, item.name) for item in installed):
+                    from l0_core.config_values import unknown
+
+                    known = {item.name for item in installed} | {item.distribution for item in installed} - {""}
+                    raise ConfigError(
+                        f"{variable} names {name!r}, and no plugin of that name is installed{unknown(name, known)}"
+                    )
+
+
 def _listed(names: str, distribution: str, name: str) -> bool:
-    listed = {listed.strip() for listed in names.split(",")}
-    return name in listed or _normal(distribution) in map(_normal, listed - {""})
+    listed = _split(names)
+    return name in listed or _normal(distribution) in map(_normal, listed)
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _normal(distribution: str) -> str:
@@ -117,6 +147,7 @@ def current() -> Configuration | None:
     """What is configured, or None if nothing is. Read once. Raises ConfigError."""
     global _current, _is_read
     if not _is_read:
+        check_choice()
         found, chosen = file(), variables()
         if found or chosen:
             from l0_core.config_read import read
@@ -136,8 +167,12 @@ def reload() -> None:
         plugins._registry.forget()
 
 
-def effective() -> tuple[Setting, ...]:
-    """Every key, its value and where that comes from. Raises ConfigError."""
+def effective(*, plugins: bool = False) -> tuple[Setting, ...]:
+    """Every key, its value and where that comes from.
+
+    With `plugins`, every Option too of the plugins that the configuration names: they are loaded for it. Raises
+    ConfigError.
+    """
     from l0_core.config_read import Configuration
 
-    return tuple((current() or Configuration({}, {})).settings())
+    return tuple((current() or Configuration({}, {})).settings(plugins=plugins))

@@ -45,7 +45,12 @@ class Configuration:
         """How a stream is continued if it is to be, or None if that is not configured."""
 
     def under(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What a call says, and below it what is configured. Plugins are not in it."""
+        """What a call says, and below it what is configured. Plugins are not in it.
+
+        Raises ConfigError for an adapter that is configured and that there is not.
+        """
+        if "adapter" in self._options and "adapter" not in given:
+            _check_adapter(self.core["adapter"])
         return {**self._options, **given}
 
     def retry(self, default: Retry) -> Retry:
@@ -90,16 +95,57 @@ class Configuration:
             found["url"] = url
         return found
 
-    def settings(self) -> Iterator[Setting]:
-        """Every key of the kernel with its value, and every Option that is configured."""
+    def named(self) -> dict[tuple[str, str], Given]:
+        """The plugins that are named, by kind and name, and where that is. Adapters, which code can add, are not.
+
+        Raises ConfigError for one that cannot be had, as far as that is known without importing it.
+        """
+        from l0_core.presets import names_of
+
+        found: dict[tuple[str, str], Given] = {}
+        for key, kind in _NAMING.items():
+            if given := self.core.get(key):
+                names = given.value
+                if kind == "store":
+                    names = (names.partition("://")[0],)
+                elif isinstance(names, str):
+                    names = _placed(given, lambda preset=names: names_of(preset))  # type: ignore[misc]
+                found |= {(kind, name): given for name in names}
+        for named, given in found.items():
+            _check_named(*named, given)
+        for plugin, table in self.tables.items():
+            if plugin not in found:
+                found[plugin] = next(iter(table.values()), Given(None, ".".join(plugin)))._replace(key="")
+        return found
+
+    def settings(self, *, plugins: bool = False) -> Iterator[Setting]:
+        """Every key of the kernel with its value, and every Option that is configured.
+
+        With `plugins`, every Option of the plugins that are named, which are loaded. Raises ConfigError.
+        """
         defaults = self._defaults()
         for key in KEYS:
-            given = self.core.get(key)
+            given = self.core.get(key) or self._implied(key)
             value, source = (given.value, given.source) if given else (defaults[key], "default")
             yield Setting(key, masked_value("", value), source)
-        for (kind, name), table in self.tables.items():
+        for (kind, name), place in self.named().items():
+            table = self.tables.get((kind, name), {})
             for option, given in table.items():
                 yield Setting(f"{kind}.{name}.{option}", masked_value(option, given.value), given.source)
+            if plugins and not _is_disabled(kind, name):
+                bound = _placed(place, lambda kind=kind, name=name: _loaded(kind, name))  # type: ignore[misc]
+                taken = {*table, "url"} if kind == "store" else {*table}
+                defaults = {"on_error": "open"} if kind == "guardrail" else {}
+                for option, value in (_option_defaults(bound) | defaults).items():
+                    if option not in taken:
+                        yield Setting(f"{kind}.{name}.{option}", masked_value(option, value), "default")
+
+    def _implied(self, key: str) -> Given | None:
+        """What follows for a key from others: saying how a stream is continued asks for it."""
+        if key != "continue_from_last_good_token" or self.continuation is None:
+            return None
+        first = next(given for said, given in self.core.items() if said.startswith("continuation."))
+        return first._replace(value=self._options[key])
 
     def _defaults(self) -> dict[str, Any]:
         from l0_core.continuation import ContinuationConfig, DeduplicationOptions
@@ -158,7 +204,10 @@ class Configuration:
         return ContinuationConfig(**{**vars(made), "enabled": True})
 
 
-_DIRECT = frozenset(key for key in KEYS if "." not in key) - {"guardrails", "monitors", "policies", "store"}
+_NAMING = {"guardrails": "guardrail", "store": "store", "monitors": "monitor", "policies": "policy"}
+"""The keys that name plugins, and of which kind."""
+
+_DIRECT = frozenset(key for key in KEYS if "." not in key) - _NAMING.keys()
 
 
 def _parted(key: str) -> tuple[str, str]:
@@ -180,6 +229,57 @@ def _loaded(kind: str, name: str) -> Bound:
     return registry().load(kind, name)
 
 
+def _providers(kind: str, name: str) -> list[Installed]:
+    """What is installed of that kind and name, and what is known of it without importing it."""
+    from l0_core.plugins import registry
+
+    return [item for item in registry().examined() if (item.kind, item.name) == (kind, name)]
+
+
+def _is_disabled(kind: str, name: str) -> bool:
+    return all(item.state == "disabled" for item in _providers(kind, name))
+
+
+def _check_named(kind: str, name: str, given: Given) -> None:
+    """Raise ConfigError for a plugin that cannot be had, as far as that is known without importing it."""
+    from l0_core.plugins import registry
+
+    having = _providers(kind, name)
+    if not having:
+        names = {item.name for item in registry().installed(kind)}
+        raise ConfigError(f"{given.where}: no {kind} named {name!r} is installed{unknown(name, names)}")
+    if all(item.state in ("disabled", "broken") for item in having):
+        item = having[0]
+        raise ConfigError(f"{given.where}: the {kind} {name!r} of {item.origin} is {item.state}: {item.problem}")
+
+
+def _check_adapter(given: Given) -> None:
+    from l0_core.adapters import Adapters
+    from l0_core.plugins import registry
+
+    names = Adapters.registered()
+    if given.value in names:
+        return
+    if any(item.name == given.value for item in registry().installed("adapter")):
+        _placed(given, lambda: _loaded("adapter", given.value))
+    raise ConfigError(f"{given.where}: no adapter named {given.value!r} is there{unknown(given.value, names)}")
+
+
+def _option_defaults(bound: Bound) -> dict[str, Any]:
+    """What a plugin's Options are where they are not given, those that must be given left out."""
+    import dataclasses
+
+    kind = getattr(type(bound.plugin), "Options", None)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(kind) if kind is not None else ():
+        value = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if field.init and value is not dataclasses.MISSING:
+            if dataclasses.is_dataclass(value) and not isinstance(value, type):
+                value = dataclasses.asdict(value)
+            found[field.name] = value
+    return found
+
+
 def read(found: tuple[str, bytes] | None, variables: Mapping[str, str]) -> Configuration:
     """The configuration of a file, given as its path and content, and of variables. Raises ConfigError."""
     core: Core = {}
@@ -197,11 +297,10 @@ def read(found: tuple[str, bytes] | None, variables: Mapping[str, str]) -> Confi
 
 
 def _value(kind: Kind, given: Given) -> Any:
-    accepts, parse = kind
     try:
-        return parse(given)
+        return kind.parse(given)
     except ValueError:
-        raise ConfigError(f"{given.where} = {given.value!r}: it must be {accepts}") from None
+        raise ConfigError(f"{given.where} = {given.value!r}: it must be {kind.accepts}") from None
 
 
 def parsed(path: str, content: bytes) -> dict[str, Any] | None:

@@ -26,10 +26,21 @@ class Given(NamedTuple):
         return f"{self.source} {self.key}".strip()
 
 
-# What a key accepts, in words, and what makes its value of what was written; ValueError if nothing can.
-Kind = tuple[str, Callable[[Given], Any]]
+class Kind(NamedTuple):
+    """What a key accepts: in words, as what makes its value of what was written, and as JSON Schema.
+
+    `parse` raises ValueError if nothing can be made of it. `unit` is that of a time, "ms" or "s".
+    """
+
+    accepts: str
+    parse: Callable[[Given], Any]
+    schema: Mapping[str, Any]
+    unit: str = ""
+
 
 _MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+_TIME = r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h)?"
+_SCHEME = "[a-z][a-z0-9+.-]*://"
 
 
 def duration(value: object, unit: str) -> float:
@@ -37,7 +48,7 @@ def duration(value: object, unit: str) -> float:
 
     Raises ValueError.
     """
-    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h)?", value.strip())):
+    if isinstance(value, str) and (match := re.fullmatch(_TIME, value.strip())):
         factor = _MS[match[2] or unit] / _MS[unit]
         return float(match[1]) * factor
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
@@ -92,7 +103,7 @@ def _guardrails(given: Given) -> tuple[str, ...] | str:
 
 
 def _url(given: Given) -> str:
-    if not re.match(r"[a-z][a-z0-9+.-]*://", _text(given)):
+    if not re.match(_SCHEME, _text(given)):
         raise ValueError
     return given.value  # type: ignore[no-any-return]
 
@@ -103,34 +114,51 @@ def _one_of(*choices: str) -> Kind:
             raise ValueError
         return given.value  # type: ignore[no-any-return]
 
-    return f"one of {', '.join(map(repr, choices))}", parse
+    return Kind(f"one of {', '.join(map(repr, choices))}", parse, {"enum": [*choices]})
 
 
 def _some_of(*choices: str) -> Kind:
     def parse(given: Given) -> list[RetryableErrorType]:
         return [RetryableErrorType(name) for name in _names(given)]
 
-    return f"a list of {', '.join(map(repr, choices))}", parse
+    schema = {"type": "array", "items": {"enum": [*choices]}}
+    return Kind(f"a list of {', '.join(map(repr, choices))}", parse, schema)
 
 
 def _or_none(kind: Kind) -> Kind:
-    return f"{kind[0]}, or 'none' for no limit", lambda given: None if given.value == "none" else kind[1](given)
+    return Kind(
+        f"{kind.accepts}, or 'none' for no limit",
+        lambda given: None if given.value == "none" else kind.parse(given),
+        {"anyOf": [kind.schema, {"const": "none"}]},
+        kind.unit,
+    )
 
 
-BOOLEAN: Kind = ("true or false", _boolean)
-COUNT: Kind = ("a whole number, 0 or more", _count)
-POSITIVE: Kind = ("a whole number, 1 or more", _positive)
-NAMES: Kind = ("a list of names of installed plugins", _names)
-TEXT: Kind = ("text", _text)
-MILLISECONDS: Kind = ("a time like '5s' or '250ms', or milliseconds", lambda given: duration(given.value, "ms"))
-SECONDS: Kind = ("a time like '5s' or '250ms', or seconds", lambda given: duration(given.value, "s"))
+def _time(unit: str, words: str) -> Kind:
+    schema = {"anyOf": [{"type": "string", "pattern": rf"^\s*{_TIME}\s*$"}, {"type": "number", "minimum": 0}]}
+    accepts = f"a time like '5s' or '250ms', or {words}"
+    return Kind(accepts, lambda given: duration(given.value, unit), schema, unit)
+
+
+BOOLEAN = Kind("true or false", _boolean, {"type": "boolean"})
+COUNT = Kind("a whole number, 0 or more", _count, {"type": "integer", "minimum": 0})
+POSITIVE = Kind("a whole number, 1 or more", _positive, {"type": "integer", "minimum": 1})
+NAMES = Kind("a list of names of installed plugins", _names, {"type": "array", "items": {"type": "string"}})
+TEXT = Kind("text", _text, {"type": "string", "minLength": 1})
+ADAPTER = TEXT._replace(accepts="the name of an adapter that is installed or registered in code, or 'event'")
+GUARDRAILS = Kind(
+    "a list of names of installed guardrails, or the name of a preset", _guardrails, {"type": ["array", "string"]}
+)
+URL = Kind("a URL whose scheme is the name of an installed store", _url, {"type": "string", "pattern": f"^{_SCHEME}"})
+MILLISECONDS = _time("ms", "milliseconds")
+SECONDS = _time("s", "seconds")
 
 KEYS: dict[str, Kind] = {
-    "guardrails": ("a list of names of installed guardrails, or the name of a preset", _guardrails),
+    "guardrails": GUARDRAILS,
     "monitors": NAMES,
     "policies": NAMES,
-    "store": ("a URL whose scheme is the name of an installed store", _url),
-    "adapter": TEXT,
+    "store": URL,
+    "adapter": ADAPTER,
     "on_interrupt": _one_of("resume", "verify", "reset", "fail"),
     "release": _one_of("live", "checked", "complete"),
     "continue_from_last_good_token": BOOLEAN,
@@ -184,7 +212,7 @@ def masked_value(name: str, value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
-        return "***" if _SECRET.search(name) else masked(value)
+        return "***" if value and _SECRET.search(name) else masked(value)
     if isinstance(value, Mapping):
         return {key: masked_value(key, inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

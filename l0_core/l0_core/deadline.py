@@ -18,12 +18,14 @@ import gc
 import time
 import types
 import weakref
-from collections.abc import Coroutine, Generator
-from typing import Any
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any, TypeVar
 
 from l0_core.errors import OutputLimitExceeded, TimeoutError
 
-__all__ = ["Aborted", "Interrupted", "Watch", "finish"]
+__all__ = ["Aborted", "Interrupted", "Watch", "finish", "unless_cancelled"]
+
+T = TypeVar("T")
 
 BURST = 0.0001
 """Seconds between two notes under which the stream is taken to be delivering without waiting."""
@@ -37,6 +39,18 @@ class Interrupted(BaseException):
 
 class Aborted(BaseException):
     """The reason of an interruption by `abort()` or `aclose()`. Never leaves the stream."""
+
+
+async def unless_cancelled(awaitable: Awaitable[T]) -> T:
+    """Await what another's code returned. A CancelledError of its own making is a RuntimeError; a real one passes."""
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        return await awaitable
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling() > before:
+            raise
+        raise RuntimeError("it raised CancelledError, and nobody had cancelled it") from error
 
 
 class Watch:

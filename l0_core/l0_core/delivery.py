@@ -6,9 +6,10 @@ room changes the content of the state, so what the state holds is what the consu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from l0_core.checks import Waiting, unwaited
 from l0_core.errors import Error, ErrorCode, GuardrailViolationError, OutputLimitExceeded
 from l0_core.events import Event, EventType
 from l0_core.gates import Gate, Passed
@@ -415,11 +416,15 @@ class Delivery:
         pending = None
         count = len(self._state._tokens)
         if attempt.checks is not None and count - self._checked >= self._settings.intervals.guardrails:
+            if self.observers is not None:
+                self.observers.undelivered = 1
             try:
                 pending = attempt.checks.feed(self._unchecked())
             except GuardrailViolationError:
                 self._reject()
                 raise
+            if self.observers is not None and pending is None:
+                self.observers.undelivered = 0
         continuation = self._settings.continuation
         if continuation is not None and pending is None and count - self._saved >= continuation.checkpoint_interval:
             self._saved = count
@@ -440,16 +445,18 @@ class Delivery:
         """The newest token was taken in, and does not reach the consumer."""
         self._state._tokens.pop()
         self._checked = len(self._state._tokens)
+        if self.observers is not None:
+            self.observers.undelivered = 0
 
     async def resolve(self, attempt: Attempt, pending: Any, text: str) -> None:
         """Await the verdicts that hold a token back."""
-        assert attempt.checks is not None
         try:
-            await attempt.checks.wait(pending)
+            await self.verdicts(attempt, pending)
         except BaseException:
             self._reject()
             raise
         if self.observers is not None:
+            self.observers.undelivered = 0
             self.observers.token(text)
             self.observers.tokens_taken()
 
@@ -478,7 +485,20 @@ class Delivery:
 
     async def _check(self, attempt: Attempt, text: str, final: bool = False) -> None:
         if attempt.checks is not None and (pending := attempt.checks.feed(text, final)) is not None:
-            await attempt.checks.wait(pending)
+            await self.verdicts(attempt, pending)
+
+    async def verdicts(self, attempt: Attempt, pending: Sequence[Waiting]) -> None:
+        """Await the verdicts of asynchronous judges. Their time is not the source's."""
+        watch, checks = self._watch, attempt.checks
+        assert checks is not None
+        phase, limit = watch.phase, watch.limit
+        try:
+            watch.begin("check", None)
+        except BaseException:
+            unwaited(pending)
+            raise
+        await checks.wait(pending)
+        watch.enter(phase, limit)
 
     async def last_check(self, attempt: Attempt, incomplete: bool) -> None:
         """Let the guardrails have the last word. Raises GuardrailViolationError."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from l0_core.checks import Guardrail
 from l0_core.guardrails import DriftViolation
+from l0_core.hookspecs import Check
 
 if TYPE_CHECKING:
     from l0_core.hookspecs import AttemptContext, Judge
@@ -32,15 +33,18 @@ class DriftDetector(Protocol):
 
 def drift_guardrail(detector: Any, interval: int) -> Guardrail:
     """The guardrail of a drift detector, which looks every `interval` tokens. Raises TypeError."""
-    opened: Callable[[AttemptContext], Judge | None] | None = getattr(detector, "open", None)
+    opened: Callable[[AttemptContext], Check | Judge | None] | None = getattr(detector, "open", None)
     if opened is None:
         if isinstance(detector, type) or not callable(getattr(detector, "check", None)):
             raise TypeError(f"drift_detector must be an object with check(content, delta), not {detector!r}")
         opened = _opener(detector)
 
-    def open_drift(ctx: AttemptContext) -> Judge | None:
-        judge = opened(ctx)
-        return None if judge is None else _at_interval(judge, ctx, interval)
+    def open_drift(ctx: AttemptContext) -> Check | None:
+        found = opened(ctx)
+        if found is None:
+            return None
+        check = found if isinstance(found, Check) else Check(found)
+        return Check(_at_interval(check.judge, ctx, interval), check.holdback, check.timeout)
 
     return Guardrail("drift", open_drift)
 

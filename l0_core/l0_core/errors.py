@@ -254,6 +254,14 @@ class GuardrailViolationError(Error):
         self.violation = violation
 
 
+class DriftDetected(GuardrailViolationError):
+    """The answer drifted; `violation` says how."""
+
+    def __init__(self, violation: GuardrailViolation) -> None:
+        super().__init__(violation)
+        self.context = ErrorContext(ErrorCode.DRIFT_DETECTED)
+
+
 class OutputLimitExceeded(Error):
     """A limit of `Limits` was passed."""
 
@@ -261,8 +269,8 @@ class OutputLimitExceeded(Error):
         super().__init__(message, ErrorCode.OUTPUT_LIMIT)
 
 
-class AdapterNotFound(Error):
-    """Nothing knows how to read what the factory returned."""
+class AdapterNotFound(Error, TypeError):
+    """Nothing knows how to read what the factory returned, or what knows it cannot."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ErrorCode.ADAPTER_NOT_FOUND)

@@ -179,10 +179,13 @@ class Check:
     """A guardrail at work on one attempt. `holdback` is how many of the last characters it may still object to.
 
     It counts with `release="checked"`, which keeps that many from the consumer. `sys.maxsize` keeps all until the end.
+    `timeout` is how many seconds a verdict of an asynchronous judge may take, None for any time: one that takes longer
+    is treated as `on_error` says.
     """
 
     judge: Judge
     holdback: int = 0
+    timeout: float | None = 10.0
 
 
 @dataclass
@@ -253,8 +256,8 @@ def adapt(ctx: AttemptContext | None, source: object) -> StreamAdapter | ClientA
 
     Called: for each attempt with what the factory returned, awaited if it was awaitable; and once for a client that is
         wrapped, with None for `ctx`, if the plugin is installed. Look at the source, and read nothing from it.
-    Order: an adapter given by the caller (`adapter=`) goes before all; then the plugins of the call, then those that
-        are installed, by name. The first answer counts.
+    Order: an adapter given by the caller (`adapter=`) goes before all; then the plugins of the call, those registered
+        in code (`Adapters.register`), and those that are installed, by name. The first answer counts.
     Return: a StreamAdapter for a stream, a ClientAdapter for a client, None for anything else. An object with
         `name`, `detect` and `wrap`, the documented form of an adapter, is accepted as well. What nobody recognises is
         read as it is, if it yields text or `Event` objects.
@@ -325,7 +328,7 @@ def check(ctx: AttemptContext) -> Check | Judge | None:
     State: keep it in a closure. One plugin object serves many streams at once, and an attempt that is made again opens
         its guardrails anew.
     Cost: look at the delta, not at the whole text: the cost of a token must not grow with the answer. While a coroutine
-        judges, its text waits, and that wait counts against `Timeout.inter_token`.
+        judges, its text waits, for the seconds of `Check.timeout` at most.
     Example:
         class NoShouting:
             @hookimpl

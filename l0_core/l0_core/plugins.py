@@ -6,11 +6,12 @@ first needed: an adapter with the first stream, any other kind when its name is 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
@@ -50,6 +51,7 @@ class Installed:
     entry_point: EntryPoint
     state: str = "installed"
     problem: str | None = None
+    _metadata: Any = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -60,12 +62,27 @@ class Installed:
         return self.entry_point.value
 
     @property
+    def metadata(self) -> Mapping[str, str]:
+        """The metadata of the distribution, read when it is first asked for."""
+        if self._metadata is None:
+            dist = self.entry_point.dist
+            self._metadata = {} if dist is None else dist.metadata
+        return self._metadata
+
+    @property
     def distribution(self) -> str:
-        return self.entry_point.dist.name if self.entry_point.dist else ""
+        return self.metadata.get("Name", "")
 
     @property
     def version(self) -> str:
-        return self.entry_point.dist.version if self.entry_point.dist else ""
+        return self.metadata.get("Version", "")
+
+    @property
+    def requirements(self) -> list[str]:
+        """What the distribution requires, as it is written."""
+        if self.entry_point.dist is None:
+            return []
+        return self.metadata.get_all("Requires-Dist") or []  # type: ignore[attr-defined, no-any-return]
 
     @property
     def origin(self) -> str:
@@ -80,6 +97,7 @@ class Bound:
     name: str
     source: Installed | str = ""
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    problem: str | None = None
 
     @property
     def origin(self) -> str:
@@ -248,8 +266,13 @@ class Registry:
             self._manager.register(bound.plugin, f"{kind}:{name}")
         except config.ConfigError:
             raise
-        except (Exception, SystemExit) as error:  # A module that ends the process when it is imported is broken too.
-            said = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # A module that ends the process when it is imported is broken too.
+            if isinstance(error, PluginError):
+                said = str(error)
+            else:
+                said = f"{type(error).__name__}: {error}. Upgrade or uninstall {item.distribution or item.target}"
             item.state, item.problem = "broken", said
             raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {said}") from error
         item.state = "loaded"
@@ -292,31 +315,55 @@ class Registry:
 
     def recognitions(self, ctx: Any, source: object) -> Iterator[Any]:
         """What installed adapters that know a source answer, in order. One that raises is passed over."""
-        for bound in self.adapters():
-            try:
-                found = bound.hooks["adapt"](ctx, source)
-            except AdapterNotFound:
-                raise  # It knows the source, and says why nobody can read it.
-            except Exception as error:
-                self._raised(bound, error)
-                continue
-            if found is not None:
-                yield found
-
-    def _raised(self, bound: Bound, error: Exception) -> None:
-        item = bound.source
-        if isinstance(item, Installed):
-            if item.problem is None:
-                log_raised(f"the adapter {bound.name!r} of {bound.origin}", error, "it is passed over")
-            item.problem = f"adapt raised {placed(error)}"
+        return recognitions(self.adapters(), ctx, source)
 
 
 def _installed(kind: str, point: EntryPoint) -> Installed:
     item = Installed(kind, point)
-    item.problem = config.refusal(item.distribution, item.name)
+    if config.chooses_plugins():
+        item.problem = config.refusal(item.distribution, item.name)
     if item.problem is not None:
         item.state = "disabled"
     return item
+
+
+def recognition(bound: Bound, ctx: Any, source: object) -> Any:
+    """What one adapter answers. Raises what it raises, and TypeError for an answer that is no adapter."""
+    hook = bound.hooks.get("adapt")
+    if hook is None:
+        raise TypeError("it has no adapt hook")
+    try:
+        found = hook(ctx, source)
+    except asyncio.CancelledError as error:
+        raise RuntimeError("it raised CancelledError, and nobody had cancelled it") from error
+    if found is not None and not any(hasattr(found, name) for name in _ADAPTERS):
+        raise TypeError(f"adapt must return an adapter or None, not {type(found).__name__}")
+    return found
+
+
+def recognitions(plugins: Iterable[Bound], ctx: Any, source: object) -> Iterator[Any]:
+    """What those plugins that know a source answer, in order. One that raises is passed over."""
+    for bound in plugins:
+        if "adapt" not in bound.hooks:
+            continue
+        try:
+            found = recognition(bound, ctx, source)
+        except AdapterNotFound:
+            raise  # It knows the source, and says why nobody can read it.
+        except Exception as error:
+            problem = f"adapt raised {placed(error)}"
+            if bound.problem != problem:
+                log_raised(f"the adapter {bound.name!r} of {bound.origin}", error, "it is passed over")
+            bound.problem = problem
+            if isinstance(bound.source, Installed):
+                bound.source.problem = problem
+            continue
+        if found is not None:
+            yield found
+
+
+_ADAPTERS = ("decode", "wrap", "stream_adapter", "paths")
+"""What an adapter has one of."""
 
 
 def _problem(item: Installed, providers: int) -> str | None:
@@ -328,7 +375,7 @@ def _problem(item: Installed, providers: int) -> str | None:
         )
     if providers > 1:
         return f"{providers} distributions provide this name: uninstall all but one"
-    return skew(item.entry_point.dist)
+    return skew(item.distribution, item.version, item.requirements)
 
 
 def _bind_target(target: object, item: Installed) -> Bound:
@@ -336,15 +383,33 @@ def _bind_target(target: object, item: Installed) -> Bound:
     configured = config.current()
     options = configured.options(item) if configured is not None else None
     if options:
+        _look_at_options(target)
         from l0_core.config_read import validated_options
 
         # Only a class has Options: what else they are configured for is refused here.
         target = target(validated_options(target, options, item))  # type: ignore[operator]
         return bind(target, item.name, item)
     if isinstance(target, type) or not callable(target):
+        _look_at_options(target)
         return bind(target, item.name, item)
     rules = target()
     return Bound(target, item.name, item, {"check": opener(rules, item.name)})
+
+
+def _look_at_options(target: object) -> None:
+    """Raises PluginError for Options that cannot be made or that nothing takes."""
+    options = getattr(target, "Options", None)
+    if options is None or not isinstance(target, type):
+        return
+    right = "write\n\n    @dataclass(frozen=True, kw_only=True)\n    class Options:\n        ..."
+    if not is_dataclass(options):
+        raise PluginError(f"{target.__qualname__}.Options is no dataclass: {right}")
+    parameters = inspect.signature(target).parameters.values()
+    if not any(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters):
+        raise PluginError(
+            f"{target.__qualname__} has Options and does not take them: write\n\n"
+            "    def __init__(self, options: Options | None = None):\n        ..."
+        )
 
 
 def opener(rules: object, name: str) -> Callable[..., Any]:
@@ -361,17 +426,23 @@ def bind_all(plugins: Sequence[object]) -> tuple[Bound, ...]:
     bound = []
     for plugin in plugins:
         if isinstance(plugin, str):
-            kinds = [item.kind for item in registry().installed() if item.name == plugin and item.kind != "adapter"]
-            if len(kinds) != 1:
-                raise PluginError(
-                    f"No plugin named {plugin!r} is installed"
-                    if not kinds
-                    else f"{plugin!r} names a {' and a '.join(kinds)}"
-                )
-            bound.append(registry().load(kinds[0], plugin))
+            bound.append(registry().load(_kind_of(plugin), plugin))
         else:
             bound.append(bind(plugin))
     return tuple(bound)
+
+
+def _kind_of(name: str) -> str:
+    """Which kind of plugin a name means. Raises PluginError for none, and for more than one."""
+    found = [item for item in registry().installed() if item.name == name and item.kind != "adapter"]
+    kinds = list(dict.fromkeys(item.kind for item in found))
+    if len(kinds) == 1:
+        return kinds[0]
+    if kinds:
+        named = " and ".join(f"the {item.kind} of {item.origin}" for item in found)
+        raise PluginError(f"{name!r} names {named}: give the plugin object in place of the name")
+    near = _nearest(name, [item.name for item in registry().installed()])
+    raise PluginError(f"No plugin named {name!r} is installed.{f' Did you mean {near!r}?' if near else ''}")
 
 
 _registry: Registry | None = None

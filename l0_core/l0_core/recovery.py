@@ -148,9 +148,9 @@ class Recovery:
         retry = self._retry
         if retry.retry_on is not None and failure.reason not in retry.retry_on:
             return FallBack()
-        return RetryAfter(self._delay(failure))
+        return RetryAfter(self.delay(failure))
 
-    def _delay(self, failure: Failure) -> float:
+    def delay(self, failure: Failure) -> float:
         """The wait that the caller's options ask for; the server's is a floor to it, see `bounded`."""
         retry, state = self._retry, self._state
         base = self._base_delay(failure)
@@ -205,13 +205,13 @@ class Recovery:
         wait, source = failure.default, self._sources[self.source]
         if (
             not isinstance(wait, RetryAfter)
-            or self._is_exhausted(failure)
+            or self.is_exhausted(failure)
             or (left is not None and wait.seconds >= left)
         ):
             return False
         return budget_of(source.provider, self._loop).left >= RETRY_COST
 
-    def _is_exhausted(self, failure: Failure) -> bool:
+    def is_exhausted(self, failure: Failure) -> bool:
         """Whether the source in use is not to be tried again."""
         retry = self._retry
         if self._sources[self.source].once or self._retries >= (retry.max_retries or 0):
@@ -220,7 +220,7 @@ class Recovery:
 
     def _bounded_retry(self, decision: RetryAfter, failure: Failure, left: float | None) -> Decision:
         retry, source = self._retry, self._sources[self.source]
-        if self._is_exhausted(failure):
+        if self.is_exhausted(failure):
             return FallBack()
         seconds = decision.seconds
         if failure.hint is not None:

@@ -54,8 +54,11 @@ class Reporter(Observers):
         "_failed_in_a_row",
         "_finalizing",
         "_retry_since",
+        "_rule",
         "_rule_since",
         "_start",
+        "_veto_since",
+        "_waiting",
         "machine",
     )
 
@@ -65,7 +68,9 @@ class Reporter(Observers):
         self._checkpoints = self._failed_in_a_row = 0
         self._broken_since: float | None = None
         self._retry_since: float | None = None
-        self._finalizing = self._rule_since = 0.0
+        self._finalizing = self._rule_since = self._veto_since = 0.0
+        self._rule: int | None = None
+        self._waiting: dict[int, float] = {}
         self.machine: StateMachine | None = None
         self._emit(E.SESSION_START)
 
@@ -102,7 +107,7 @@ class Reporter(Observers):
         assert attempt.reading is not None
         kind = type(attempt.made)
         name = attempt.reading.adapter.name
-        self._emit(E.ADAPTER_WRAP_START, streamType=f"{kind.__module__}.{kind.__qualname__}")
+        self._emit(E.ADAPTER_WRAP_START, streamType=f"{kind.__module__}.{kind.__qualname__}", adapterId=name)
         self._emit(E.ADAPTER_DETECTED, adapterId=name)
         self._emit(E.ADAPTER_WRAP_END, adapterId=name)
         self._emit(E.STREAM_READY)
@@ -147,6 +152,7 @@ class Reporter(Observers):
     def violation(self, violation: GuardrailViolation) -> None:
         self._emit(
             E.GUARDRAIL_RULE_RESULT,
+            **({} if self._rule is None else {"index": self._rule}),
             ruleId=violation.rule,
             passed=False,
             violation={"severity": violation.severity, "recoverable": violation.recoverable},
@@ -178,20 +184,55 @@ class Reporter(Observers):
         self._emit(E.GUARDRAIL_PHASE_START, phase="post", ruleCount=rules)
 
     def rule_begins(self, index: int, rule: str) -> None:
-        self._rule_since = _now()
+        self._rule, self._rule_since = index, _now()
         self._emit(E.GUARDRAIL_RULE_START, index=index, ruleId=rule)
 
     def rule_ended(self, index: int, rule: str, passed: bool) -> None:
         if passed:
             self._emit(E.GUARDRAIL_RULE_RESULT, index=index, ruleId=rule, passed=True, violation=None)
-        took = _now() - self._rule_since
+        took, self._rule = _now() - self._rule_since, None
         self._emit(E.GUARDRAIL_RULE_END, index=index, ruleId=rule, passed=passed, durationMs=took)
+
+    def callback_begins(self, index: int, rule: str) -> None:
+        """The verdict of a rule is to be waited for."""
+        self._rule, self._waiting[index] = None, self._rule_since
+        self._emit(E.GUARDRAIL_CALLBACK_START, callbackId=f"{rule}-{index}", index=index, ruleId=rule)
+
+    def callback_ended(self, index: int, rule: str, error: BaseException | None) -> None:
+        """The verdict is in; what is found next is found by this rule."""
+        self._rule, self._rule_since = index, self._waiting.pop(index)
+        self._emit(
+            E.GUARDRAIL_CALLBACK_END,
+            callbackId=f"{rule}-{index}",
+            index=index,
+            ruleId=rule,
+            durationMs=_now() - self._rule_since,
+            success=error is None,
+            error=None if error is None else type(error).__name__,
+        )
 
     def phase_ended(self, violations: int) -> None:
         took = _now() - self._finalizing
         self._emit(E.GUARDRAIL_PHASE_END, phase="post", passed=not violations, violations=violations, durationMs=took)
 
     # A failure.
+
+    def veto_begins(self, failure: Failure) -> None:
+        """`Retry.should_retry` is about to be asked."""
+        self._veto_since = _now()
+        self._veto(E.RETRY_FN_START, failure, defaultShouldRetry=True)
+
+    def veto_ended(self, failure: Failure, allowed: bool) -> None:
+        took = _now() - self._veto_since
+        self._veto(E.RETRY_FN_RESULT, failure, userResult=allowed, finalShouldRetry=allowed, durationMs=took)
+
+    def veto_raised(self, failure: Failure, error: BaseException) -> None:
+        took = _now() - self._veto_since
+        said = type(error).__name__
+        self._veto(E.RETRY_FN_ERROR, failure, error=said, finalShouldRetry=False, durationMs=took)
+
+    def _veto(self, kind: ObservabilityEventType, failure: Failure, **meta: Any) -> None:
+        self._emit(kind, attempt=self._session.attempts - 1, category=failure.category.value, **meta)
 
     def failed(self, attempt: Attempt, failure: Failure, decision: Decision) -> None:
         error, retry, fallback = failure.error, isinstance(decision, RetryAfter), isinstance(decision, FallBack)

@@ -10,18 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any
 
 from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
 from l0_core.checks import Checks
-from l0_core.deadline import Aborted, Interrupted, Watch, finish
+from l0_core.deadline import Aborted, Interrupted, Watch, finish, unless_cancelled
 from l0_core.delivery import Delivery
 from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, ZeroOutput
 from l0_core.events import Event, EventType
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
 from l0_core.log import log_raised, logger, placed
 from l0_core.state import Outcome, State
+from l0_core.views import view
 
 if TYPE_CHECKING:
     from l0_core.continuation import ContinuationConfig
@@ -129,14 +131,14 @@ class Session:
     async def events(self) -> AsyncGenerator[Event, None]:
         """The stream, as the consumer gets it."""
         watch, settings, state = self.watch, self.settings, self.state
+        if watch.stopped:
+            return
         error: BaseException | None = None
         attempt: Attempt | None = None
         iterator: Any = None
         decode: Any = None
         take: Any = None
         try:
-            if watch.stopped:
-                return
             watch.start(settings.limits.max_duration)
             simple = settings.is_simple and self.observers is None
             while True:
@@ -279,7 +281,9 @@ class Session:
                 self._end()
                 try:
                     if self.observers is not None and self.observers.unfinished:
-                        await finish(self.observers.finished(), CLOSE_BOUND)
+                        held = await self.observers.finished(CLOSE_BOUND)
+                        if held is not None:
+                            raise held
                 finally:
                     # A raised exception keeps this frame, and must not keep the stream through it.
                     del watch, settings, state, attempt, iterator, decode, take, error
@@ -321,7 +325,7 @@ class Session:
         assert attempt.checks is not None
         try:
             if (pending := attempt.checks.feed(attempt.kept)) is not None:
-                await attempt.checks.wait(pending)
+                await self.delivery.verdicts(attempt, pending)
         except GuardrailViolationError:
             return not continuation.validate_checkpoint
         return True
@@ -480,10 +484,7 @@ class Session:
             if decide is None:
                 continue
             try:
-                answer = decide(attempt, failure)
-                if hasattr(answer, "__await__"):
-                    self.watch.begin("policy", None)
-                    answer = await answer
+                answer = await self._answer(decide, attempt, failure)
             except Exception as broken:
                 log_raised(f"the policy {bound.name!r} of {bound.origin}", broken, "the next decides")
                 continue
@@ -494,19 +495,38 @@ class Session:
             return FallBack()
         return decision
 
+    async def _answer(self, decide: Callable[..., Any], attempt: Attempt, failure: Failure) -> Decision | None:
+        """What a policy decides. Raises what it raises, and TypeError for what is no decision."""
+        try:
+            answer = decide(view(attempt), replace(failure))
+        except asyncio.CancelledError as error:
+            raise RuntimeError("it raised CancelledError, and nobody had cancelled it") from error
+        if hasattr(answer, "__await__"):
+            self.watch.begin("policy", None)
+            answer = await unless_cancelled(answer)
+        if answer is not None and not isinstance(answer, RetryAfter | FallBack | Halt):
+            raise TypeError(f"decide_retry must return a decision or None, not {type(answer).__name__}")
+        return answer
+
     async def _allowed(self, failure: Failure) -> bool:
         """Whether the caller lets a retry happen. One who cannot say does not."""
         veto = self.settings.retry.should_retry
         if veto is None:
             return True
+        if self.observers is not None:
+            self.observers.veto_begins(failure)
         try:
             answer = veto(failure.error, self.state, self.attempts - 1, failure.category)
             if hasattr(answer, "__await__"):
                 self.watch.begin("policy", None)
-                answer = await answer
+                answer = await unless_cancelled(answer)
         except Exception as broken:
             log_raised("Retry.should_retry", broken, "not retried")
+            if self.observers is not None:
+                self.observers.veto_raised(failure, broken)
             return False
+        if self.observers is not None:
+            self.observers.veto_ended(failure, bool(answer))
         return bool(answer)
 
     def _cut_short(self, reason: BaseException) -> BaseException:
@@ -560,9 +580,11 @@ class Session:
             return
         watch = self.watch
         if watch.loop is None:  # Never started: no frame of the generator will run.
-            watch.stopped = True
             self._decide("aborted")
+            if self.observers is not None:
+                self.observers.aborting()
             self._discard_sources()
+            self._end()
             return
         watch.interrupt(Aborted())
         self._decide("aborted")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from l0_core import config
 from l0_core.checks import Guardrail, resolve_guardrails
+from l0_core.frozen import Frozen, frozen
 from l0_core.options import DEFAULT_CHECK_INTERVALS, NO_LIMITS, CheckIntervals, Limits, Retry, Timeout
 from l0_core.plugins import Bound, bind_all
 
@@ -106,7 +106,7 @@ OPTIONS = CALLBACKS | {
 }
 """What `run()` and `wrap()` take, besides sources."""
 
-NO_CONTEXT: Mapping[str, Any] = MappingProxyType({})
+NO_CONTEXT: Mapping[str, Any] = Frozen()
 
 RELEASE = ("live", "checked", "complete")
 
@@ -217,7 +217,7 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     plugins = _plugins(given, configured)
     guardrails = _guardrails(given, configured)
     if plugins:
-        guardrails += tuple(Guardrail(bound.name, bound.hooks["check"]) for bound in plugins if "check" in bound.hooks)
+        guardrails += tuple(Guardrail.of(bound) for bound in plugins if "check" in bound.hooks)
     intervals = CheckIntervals.of(given["check_intervals"]) if "check_intervals" in given else DEFAULT_CHECK_INTERVALS
     if "drift_detector" in given:
         from l0_core.drift import drift_guardrail
@@ -231,7 +231,7 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
         limits=limits or NO_LIMITS,
         intervals=intervals,
         adapter=take("adapter"),
-        context=MappingProxyType(dict(context)) if (context := take("context") or take("meta")) else NO_CONTEXT,
+        context=frozen(context) if (context := take("context") or take("meta")) else NO_CONTEXT,
         callbacks=_callbacks(given) if "callbacks" in given or not CALLBACKS.isdisjoint(given) else NO_CONTEXT,
         buffer_tool_calls=bool(take("buffer_tool_calls")),
         on_interrupt=on_interrupt,

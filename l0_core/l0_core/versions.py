@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import Distribution
+from collections.abc import Iterable
 
 from l0_core import __version__
 
@@ -13,20 +13,29 @@ _CORE = re.compile(r"l0[-_.]core(?![\w.-])\s*(?:\[[^]]*\])?\s*\(?([^;()@]*)\)?\s
 _BOUND = re.compile(r"(>=|<)\s*(\d+(?:\.\d+)*)$")
 
 
-def skew(distribution: Distribution | None, version: str = __version__) -> str | None:
+def skew(name: str, version: str, requirements: Iterable[str], core: str = __version__) -> str | None:
     """What is wrong with the versions of a distribution and of the kernel, and the line that mends it, or None."""
-    if distribution is None:
-        return None
-    for requirement in distribution.requires or ():
+    for requirement in requirements:
         found = _CORE.match(requirement)
-        if found is None or "extra" in (found[2] or "") or _admits(found[1].strip(), version):
+        if found is None or _admits(found[1].strip(), core) or not _applies(found[2]):
             continue
-        name = distribution.name
         return (
-            f"{name} {distribution.version} requires l0-core{found[1].strip()}, and l0-core {version} is installed: "
+            f"{name} {version} requires l0-core{found[1].strip()}, and l0-core {core} is installed: "
             f"pip install --upgrade {name} 'l0-core{found[1].strip()}'"
         )
     return None
+
+
+def _applies(marker: str | None) -> bool:
+    """Whether a requirement with this environment marker is one here; those of extras are not."""
+    if marker is None:
+        return True
+    from packaging.markers import InvalidMarker, Marker
+
+    try:
+        return Marker(marker.lstrip(" ;")).evaluate({"extra": ""})
+    except InvalidMarker:
+        return False
 
 
 def _admits(specifier: str, version: str) -> bool:

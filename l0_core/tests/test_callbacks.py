@@ -66,3 +66,26 @@ def test_one_given_to_the_call_goes_before_it() -> None:
 def test_what_cannot_be_callbacks_is_refused(wrong: object) -> None:
     with pytest.raises(TypeError, match="callbacks must be a LifecycleCallbacks"):
         played(callbacks=wrong)
+
+
+def test_every_event_of_the_consumers_can_be_watched() -> None:
+    async def main() -> None:
+        seen: list[l0.Event] = []
+        provider = FakeProvider(TEXT, [Mishap("raise", 1)])
+        stream = await l0.run(provider, adapter=provider, retry=l0.Retry(base_delay=0), on_stream_event=seen.append)
+        got = [event async for event in stream]
+        assert seen == got
+        provider = FakeProvider(TEXT, [Mishap("stall", 1)])
+        stream = await l0.run(
+            provider, adapter=provider, retry=l0.Retry(max_retries=0), on_stream_event=seen.append,
+            timeout=l0.Timeout(inter_token=1000),
+        )  # fmt: skip
+        with pytest.raises(l0.TimeoutError):
+            await stream.read()
+        provider = FakeProvider(TEXT, pace=0.1)
+        async with await l0.run(provider, adapter=provider, on_stream_event=seen.append) as stream:
+            async for _ in stream:
+                break
+        assert provider.open == 0
+
+    run(main())

@@ -10,6 +10,7 @@ import sys
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, fields
+from email.message import Message
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Literal
@@ -108,7 +109,9 @@ def broken() -> None:
 
 def point(kind: str, name: str, value: str, distribution: str) -> EntryPoint:
     made = EntryPoint(name, f"l0_test_config_plugins:{value}", GROUPS[kind])
-    vars(made).update(dist=types.SimpleNamespace(name=distribution, version="1.2"))
+    metadata = Message()
+    metadata["Name"], metadata["Version"] = distribution, "1.2"
+    vars(made).update(dist=types.SimpleNamespace(metadata=metadata))
     return made
 
 
@@ -445,8 +448,11 @@ def test_the_option_of_a_variable_is_validated(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_variables_of_tests_are_not_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("L0_TEST_X", "L0_SEAM_CASES", "L0_PLUGINS", "L0_DISABLE_PLUGINS"):
+    for name in ("L0_TEST_X", "L0_SEAM_CASES"):
         monkeypatch.setenv(name, "1")
+    assert current() is None
+    for name in ("L0_PLUGINS", "L0_DISABLE_PLUGINS"):
+        monkeypatch.setenv(name, "json")
     assert current() is None
 
 
@@ -476,8 +482,34 @@ def test_which_plugins_may_be_loaded(
         assert {item.state for item in registry.installed("guardrail") if item.name == "json"} == {"disabled"}
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        (
+            "L0_PLUGINS",
+            "json, otle",
+            "L0_PLUGINS names 'otle', and no plugin of that name is installed; did you mean 'ot",
+        ),
+        ("L0_DISABLE_PLUGINS", "l0-raeder", "L0_DISABLE_PLUGINS names 'l0-raeder', .*; did you mean 'l0-reader'"),
+        ("L0_DISABLE_PLUGINS", "1", "L0_DISABLE_PLUGINS names '1', .*; accepted are broken, json, l0-guard-broken, "),
+    ],
+)
+def test_a_choice_of_what_is_not_installed_is_an_error_at_first_use(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    reload()
+    assert plugins.registry().installed()
+    for use in (lambda: compile_settings({}), lambda: asyncio.run(stream(plugins=[])), effective):
+        with pytest.raises(ConfigError, match=f"^{says}"):
+            use()
+    monkeypatch.setenv(variable, "json")
+    assert current() is None
+
+
 def test_disabling_one_of_two_that_clash_leaves_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry([*INSTALLED, point("guardrail", "json", "Plain", "other-json")])
+    monkeypatch.setattr(plugins, "_registry", registry)
     with pytest.raises(l0.PluginError, match="Two distributions"):
         registry.load("guardrail", "json")
     monkeypatch.setenv("L0_DISABLE_PLUGINS", "other-json")
@@ -513,30 +545,6 @@ def test_everything_else_reaches_the_settings(write: Write) -> None:
     assert settings.intervals == l0.CheckIntervals(guardrails=3)
 
 
-def test_the_effective_configuration_says_where_each_value_is_from(
-    write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert {setting.source for setting in effective()} == {"default"}
-    assert [setting.key for setting in effective()] == list(KEYS)
-    path = write(
-        "[timeout]\ntotal = '1m'\n[store.sqlite]\nurl = 'sqlite://me:hush@host/x?api_key=hush'\n"
-        "[guardrail.pattern]\napi_key = 'hush'\nsize = 2"
-    )
-    monkeypatch.setenv("L0_RETRY_ATTEMPTS", "5")
-    reload()
-    shown = {key: (value, source) for key, value, source in effective()}
-    assert shown["timeout.total"] == (60_000, f"{path} [timeout]")
-    assert shown["timeout.initial_token"] == (5000, "default")
-    assert shown["retry.attempts"] == (5, "L0_RETRY_ATTEMPTS")
-    assert shown["retry.max_retries"] == (6, "default")
-    assert shown["retry.strategy"] == ("fixed-jitter", "default")
-    assert shown["release"] == ("live", "default")
-    assert shown["store"] == ("sqlite://me:***@host/x?api_key=***", f"{path} [store.sqlite]")
-    assert shown["guardrail.pattern.api_key"] == ("***", f"{path} [guardrail.pattern]")
-    assert shown["guardrail.pattern.size"] == (2, f"{path} [guardrail.pattern]")
-    assert "hush" not in repr(shown)
-
-
 def test_the_keys_are_the_fields_of_what_code_takes() -> None:
     tables = {
         "timeout": l0.Timeout,
@@ -554,12 +562,11 @@ def test_the_keys_are_the_fields_of_what_code_takes() -> None:
 
 def test_every_accepted_word_is_parsed() -> None:
     for key in ("on_interrupt", "release", "retry.strategy"):
-        accepts, parse = KEYS[key]
-        for word in re.findall(r"'([^']+)'", accepts):
-            assert parse(Given(word, "")) == word
-    accepts, parse = KEYS["retry.retry_on"]
-    words = re.findall(r"'([^']+)'", accepts)
-    assert parse(Given(",".join(words), "", is_text=True)) == list(l0.RetryableErrorType)
+        for word in re.findall(r"'([^']+)'", KEYS[key].accepts):
+            assert KEYS[key].parse(Given(word, "")) == word
+    several = KEYS["retry.retry_on"]
+    words = re.findall(r"'([^']+)'", several.accepts)
+    assert several.parse(Given(",".join(words), "", is_text=True)) == list(l0.RetryableErrorType)
 
 
 def test_without_configuration_nothing_is_imported_for_it(tmp_path: Path) -> None:

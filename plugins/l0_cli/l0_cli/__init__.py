@@ -1,4 +1,4 @@
-"""The `l0` command: a demonstration, and what is installed."""
+"""The `l0` command: a demonstration, what is installed, and what is configured."""
 
 from __future__ import annotations
 
@@ -94,11 +94,47 @@ def _demo(
 @app.command("plugins")
 def _plugins(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
     """List the installed plugins by kind: distribution, version, state, and what is wrong with a broken one."""
+    from l0_core.config import check_choice
+
     from l0_cli.plugins import lines, listing
     from l0_core import registry
 
     listed = listing(registry())
     typer.echo(json.dumps(listed, indent=2) if as_json else "\n".join(lines(listed)))
+    check_choice()
+
+
+@app.command("config")
+def _config(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show defaults too, those of the Options of the configured plugins included.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    as_schema: Annotated[bool, typer.Option("--schema", help="Print a JSON Schema of l0.toml, for editors.")] = False,
+    tool: Annotated[bool, typer.Option("--tool", help="With --schema: of pyproject.toml with [tool.l0].")] = False,
+) -> None:
+    """Show what is configured: each key, its value, and the file or variable that it comes from.
+
+    Passwords and secrets are masked. What cannot be meant is an error that says where it stands. With --all the plugins
+    that the configuration names are loaded, and their Options checked; --schema loads all that are installed.
+    """
+    if tool and not as_schema:
+        raise CommandError("--tool goes with --schema")
+    if as_schema and (everything or as_json):
+        raise CommandError("--schema goes with --tool alone")
+    if as_schema:
+        from l0_core.config_schema import schema
+
+        from l0_core import registry
+
+        typer.echo(json.dumps(schema(registry(), tool=tool), indent=2, default=str))
+        return
+    from l0_cli.config import as_object, show
+
+    if as_json:
+        typer.echo(json.dumps(as_object(everything), indent=2))
+    else:
+        show(everything)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

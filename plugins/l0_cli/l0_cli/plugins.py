@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -19,16 +18,12 @@ NOTHING = "No plugin is installed. One that most need: pip install l0-openai"
 
 def listing(registry: Registry) -> list[dict[str, str | None]]:
     """Every installed plugin, by kind and then by name."""
-    installed = registry.installed()
-    providers = Counter((item.kind, item.name) for item in installed)
-    return [_described(item, providers[item.kind, item.name]) for item in installed]
+    return [_described(item) for item in registry.examined()]
 
 
-def _described(item: Installed, providers: int) -> dict[str, str | None]:
+def _described(item: Installed) -> dict[str, str | None]:
     state, reason = item.state, item.problem
-    if reason is None and providers > 1:
-        state, reason = "broken", f"{providers} distributions provide this name: uninstall all but one"
-    elif reason is None and state == "installed" and not _is_there(item.target):
+    if state == "installed" and reason is None and not _is_there(item.target):
         state, reason = "broken", f"there is no module {item.target.partition(':')[0]!r}: reinstall {item.distribution}"
     return {
         "kind": item.kind,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
 from l0_cli import main
+from l0_cli.plugins import listing
 
 import l0_core
 from l0_core import Registry
@@ -86,3 +88,20 @@ def test_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         "No plugin is installed. One that most need: pip install l0-openai\n"
     )
     assert json.loads(listed(Registry([]), monkeypatch, capsys, "--json")) == []
+
+
+def test_a_hundred_plugins_are_listed_within_100_ms_of_work(tmp_path: Path) -> None:
+    for number in range(100):
+        folder = tmp_path / f"acme_guard_{number}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: acme-guard-{number}\nVersion: 1.0\nRequires-Dist: l0-core>=0.1,<0.2\n"
+        )
+        (folder / "entry_points.txt").write_text(f"[l0.guardrails]\nacme_{number} = acme_guard:Guard\n")
+    found = [point for each in distributions(path=[str(tmp_path)]) for point in each.entry_points]
+    spent = []
+    for _ in range(7):
+        registry, start = Registry(found), time.process_time()
+        assert len(listing(registry)) == 100
+        spent.append(time.process_time() - start)
+    assert min(spent) <= 0.1

@@ -1,0 +1,7 @@
+"""Many calls at once. Of the l0-parallel package."""
+
+from __future__ import annotations
+
+from l0._lazy import show
+
+show(__name__, "l0_parallel", is_function=True)

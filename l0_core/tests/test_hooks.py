@@ -1,0 +1,597 @@
+"""The contract of the five hooks, sentence by sentence: what is promised of them on the page of the hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import types
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
+from typing import Any
+
+import l0
+import pytest
+from l0_core.plugins import GROUPS, Registry
+from l0_testing import ContinuingProvider, FakeProvider, Mishap
+from l0_testing.virtual import run
+
+from l0_core import Envelope, Event, EventType, Failure, FallBack, Halt, RetryAfter, Sink, Violation, hookimpl
+
+TOKENS = ("The quick ", "brown ", "fox ", "jumps")
+FAST = l0.Retry(base_delay=0)
+
+
+class Acme(Distribution):
+    def read_text(self, filename: str) -> str:
+        return "Name: acme\nVersion: 1.2.3\n"
+
+    def locate_file(self, path: Any) -> Any: ...
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install plugins: a kind, and classes by name."""
+
+    def installed(kind: str, **plugins: type) -> None:
+        module = types.ModuleType("l0_test_acme")
+        module.__dict__.update(plugins)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        points = [EntryPoint(name, f"{module.__name__}:{name}", GROUPS[kind])._for(Acme()) for name in plugins]  # type: ignore[attr-defined]
+        monkeypatch.setattr("l0_core.plugins._registry", Registry(points))
+
+    monkeypatch.setattr("l0_core.observers._reported", set())
+    return installed
+
+
+async def read(provider: FakeProvider, **options: Any) -> l0.Stream:
+    stream = await l0.run(provider, **{"adapter": provider, "retry": FAST, **options})
+    await stream.read()
+    return stream
+
+
+def watching(seen: list[Any], label: str = "") -> type:
+    """A plugin that notes the tokens that it is told of."""
+
+    class Watching:
+        @hookimpl
+        def on_token(self) -> Callable[[str], None]:
+            return lambda text: seen.append((label, text) if label else text)
+
+    return Watching
+
+
+def judging(judge: Callable[[str, bool], Any]) -> type:
+    class Judging:
+        @hookimpl
+        def check(self) -> Any:
+            return judge
+
+    return Judging
+
+
+def deciding(answer: Any, asked: list[Failure]) -> type:
+    class Deciding:
+        @hookimpl
+        def decide_retry(self, failure: Failure) -> Any:
+            asked.append(failure)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    return Deciding
+
+
+def storing(write: Callable[[Any], Any], tokens: bool = False) -> type:
+    class Storing:
+        @hookimpl
+        def store_event(self) -> Sink:
+            return Sink(write, tokens)
+
+    return Storing
+
+
+def names(batch: list[Envelope]) -> list[str]:
+    return [envelope.event.type.value for envelope in batch]
+
+
+# All.
+
+
+def test_a_record_says_who_raised_and_where_and_not_what(
+    install: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[str] = []
+
+    class Count:
+        @hookimpl
+        def on_token(self) -> Any:
+            def count(text: str) -> None:
+                calls.append(text)
+                raise ValueError(text)
+
+            return count
+
+    install("monitor", count=Count)
+    provider = FakeProvider(TOKENS)
+    run(read(provider, plugins=["count"]))
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    place = f"{Path(__file__).name}:{Count.on_token.__code__.co_firstlineno + 4}"
+    assert record.getMessage() == f"count (acme 1.2.3) raised ValueError at {place}; the stream goes on"
+    assert tuple(calls) == TOKENS
+
+
+# adapt.
+
+
+class Chunk:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Reader:
+    """Reads chunks, in a way of its own."""
+
+    name, end_is_proof = "reader", True
+
+    def __init__(self, show: Callable[[str], str] = str) -> None:
+        self.show = show
+
+    def decode(self, chunk: Chunk) -> Event:
+        return Event(EventType.TOKEN, self.show(chunk.text))
+
+
+async def chunks() -> AsyncIterator[Chunk]:
+    for token in TOKENS:
+        yield Chunk(token)
+
+
+def adapting(answer: Any, asked: list[Any] | None = None) -> type:
+    class Adapting:
+        @hookimpl
+        def adapt(self, ctx: Any, source: object) -> Any:
+            if asked is not None:
+                asked.append((ctx, source))
+            return answer() if callable(answer) else answer
+
+    return Adapting
+
+
+def test_adapt_is_asked_for_each_attempt_with_what_the_factory_returned() -> None:
+    async def main() -> None:
+        asked: list[Any] = []
+        made: list[Any] = []
+
+        async def factory() -> AsyncIterator[Chunk]:
+            if not made:
+                made.append(broken())
+            else:
+                made.append(chunks())
+            return made[-1]  # type: ignore[no-any-return]
+
+        async def broken() -> AsyncIterator[Chunk]:
+            yield Chunk(TOKENS[0])
+            raise ConnectionResetError
+
+        stream = await l0.run(factory, plugins=[adapting(Reader, asked)], retry=FAST)
+        assert await stream.read() == "".join(TOKENS)
+        assert [source for _, source in asked] == made
+        assert [ctx.number for ctx, _ in asked] == [1, 2]
+
+    run(main())
+
+
+def test_adapt_is_asked_once_for_a_client_and_has_no_context_then(install: Callable[..., None]) -> None:
+    class Client:
+        async def create(self, **given: Any) -> AsyncIterator[Chunk]:
+            return chunks()
+
+    class ForClients:
+        name, paths, strategies = "acme", frozenset({"create"}), ("prompt",)
+
+        def streams(self, path: str, kwargs: Any) -> bool:
+            return True
+
+        def for_streams(self, client: Any) -> Any:
+            return client
+
+        def continuing(self, *given: Any) -> None: ...
+
+        def prompted(self, *given: Any) -> None: ...
+
+    asked: list[Any] = []
+
+    class Both:
+        @hookimpl
+        def adapt(self, ctx: Any, source: object) -> Any:
+            asked.append((ctx, source))
+            return ForClients() if isinstance(source, Client) else Reader()
+
+    install("adapter", acme=Both)
+    plain = Client()
+
+    async def main() -> None:
+        client = l0.wrap(plain)
+        for _ in range(2):
+            assert await (await client.create()).read() == "".join(TOKENS)
+
+    run(main())
+    assert [source for ctx, source in asked if ctx is None] == [plain]
+    assert len(asked) == 3
+
+
+def test_adapt_the_first_answer_counts() -> None:
+    async def main() -> None:
+        plugins = [adapting(None), adapting(lambda: Reader(str.upper)), adapting(lambda: Reader(str.title))]
+        assert await (await l0.run(chunks, plugins=plugins)).read() == "".join(TOKENS).upper()
+        stream = await l0.run(chunks, plugins=plugins, adapter=Reader(str.lower))
+        assert await stream.read() == "".join(TOKENS).lower()
+
+    run(main())
+
+
+def test_adapt_what_decode_raises_is_a_failure_of_the_attempt() -> None:
+    async def main() -> None:
+        opened: list[Reader] = []
+
+        def new() -> Reader:
+            def show(text: str) -> str:
+                if opened.index(reader) == 0 and text == TOKENS[2]:
+                    raise ConnectionResetError("scripted")
+                return text
+
+            reader = Reader(show)
+            opened.append(reader)
+            return reader
+
+        stream = await l0.run(chunks, plugins=[adapting(new)], retry=FAST)
+        assert await stream.read() == "".join(TOKENS)
+        assert [type(error) for error in stream.errors] == [ConnectionResetError]
+        assert len(opened) == 2
+
+    run(main())
+
+
+# on_token.
+
+
+def test_on_token_is_told_before_the_consumer() -> None:
+    async def main() -> None:
+        seen: list[str] = []
+        opened: list[str] = []
+
+        class Watching:
+            @hookimpl
+            def on_token(self, ctx: Any) -> Any:
+                opened.append(ctx.stream_id)
+                return seen.append
+
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, plugins=[Watching])
+        assert (len(opened), provider.opened) == (1, 0)
+        got: list[str] = []
+        async for event in stream:
+            if event.is_token and event.text:
+                got.append(event.text)
+                assert seen == got
+        assert tuple(got) == TOKENS
+
+    run(main())
+
+
+@pytest.mark.parametrize("options", [{}, {"release": "complete"}, {"continue_from_last_good_token": True}])
+def test_on_token_is_told_of_nothing_twice(options: dict[str, Any]) -> None:
+    seen: list[str] = []
+    tokens = (*TOKENS, " over ", "the ", "lazy ", "dog")
+    provider = ContinuingProvider(tokens, [Mishap("raise", 5), Mishap("truncate", 7)], overlap=15)
+    stream = run(read(provider, plugins=[watching(seen)], **options))
+    assert "".join(seen) == stream.state.content == provider.text
+    assert provider.opened == 3
+
+
+def test_on_token_all_run_in_order_after_the_callers_own() -> None:
+    seen: list[Any] = []
+
+    def own(text: str) -> None:
+        seen.append(("own", text))
+
+    run(read(FakeProvider(TOKENS), plugins=[watching(seen, "b"), watching(seen, "a")], on_token=own))
+    assert seen == [(label, text) for text in TOKENS for label in ("own", "b", "a")]
+
+
+def test_on_token_a_coroutine_function_runs_in_its_turn() -> None:
+    seen: list[str] = []
+
+    class Later:
+        @hookimpl
+        def on_token(self) -> Any:
+            async def later(text: str) -> None:
+                await asyncio.sleep(0.1)
+                seen.append(text)
+
+            return later
+
+    run(read(FakeProvider(TOKENS), plugins=[Later]))
+    assert tuple(seen) == TOKENS
+
+
+def test_on_token_one_object_serves_two_streams_at_once() -> None:
+    async def main() -> None:
+        totals: dict[str, int] = {}
+
+        class Counter:
+            @hookimpl
+            def on_token(self, ctx: Any) -> Any:
+                total = 0
+
+                def count(text: str) -> None:
+                    nonlocal total
+                    total += len(text)
+                    totals[ctx.stream_id] = total
+
+                return count
+
+        counter = Counter()
+        providers = [FakeProvider(TOKENS, pace=0.1), FakeProvider(TOKENS[:2], pace=0.15)]
+        await asyncio.gather(*(read(provider, plugins=[counter]) for provider in providers))
+        assert sorted(totals.values()) == sorted(len(provider.text) for provider in providers)
+
+    run(main())
+
+
+# check.
+
+
+def test_check_is_fed_first_what_the_attempt_continues() -> None:
+    fed: list[list[Any]] = []
+
+    class Recording:
+        @hookimpl
+        def check(self, ctx: Any) -> Any:
+            attempt: list[Any] = [ctx.kept]
+            fed.append(attempt)
+            return lambda delta, final: attempt.append((delta, final))
+
+    provider = ContinuingProvider(TOKENS, [Mishap("raise", 3)])
+    run(read(provider, guardrails=[Recording], continue_from_last_good_token=True))
+    kept = "".join(TOKENS[:3])
+    first, second = fed
+    assert provider.kept == ["", kept]
+    # The context is the attempt's, and the hook is called when it is known what the attempt continues.
+    assert (first[0], second[:2]) == ("", [kept, (kept, False)])
+    assert "".join(delta for delta, _ in second[1:]) == provider.text
+    assert second[-1] == ("", True)
+
+
+def test_check_all_run_in_order_and_the_strictest_violation_decides() -> None:
+    asked: list[str] = []
+
+    def judge(severity: Any) -> type:
+        def judged(delta: str, final: bool) -> Violation | None:
+            if not final:
+                return None
+            asked.append(severity)
+            return Violation(severity, "no", severity=severity)
+
+        return judging(judged)
+
+    provider = FakeProvider(TOKENS)
+    with pytest.raises(l0.GuardrailViolationError) as raised:
+        run(read(provider, guardrails=[judge(severity) for severity in ("error", "fatal", "warning")]))
+    assert raised.value.violation.severity == "fatal"
+    assert (asked, provider.opened) == (["error", "fatal", "warning"], 1)
+
+
+def test_check_one_that_cannot_be_opened_ends_the_stream() -> None:
+    class Broken:
+        @hookimpl
+        def check(self) -> Any:
+            raise ValueError("no")
+
+    provider = FakeProvider(TOKENS)
+    with pytest.raises(l0.PluginError, match=r"guardrail 'Broken'.* cannot be opened: ValueError"):
+        run(read(provider, fallbacks=[provider], guardrails=[Broken]))
+    assert provider.opened == 0
+
+
+# decide_retry.
+
+
+def test_decide_retry_the_first_answer_counts_and_the_veto_comes_last() -> None:
+    asked: list[list[Failure]] = [[], [], []]
+    plugins = [deciding(answer, each) for answer, each in zip((None, RetryAfter(5), Halt()), asked, strict=True)]
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await read(FakeProvider(TOKENS, [Mishap("refuse")]), plugins=plugins)
+        assert [len(each) for each in asked] == [1, 1, 0]
+        assert loop.time() == pytest.approx(5, abs=0.01)
+        vetoing = l0.Retry(base_delay=0, should_retry=lambda *given: False)
+        provider, other = FakeProvider(TOKENS, [Mishap("refuse")]), FakeProvider(TOKENS)
+        await read(provider, fallbacks=[other], plugins=plugins, retry=vetoing)
+        assert (provider.opened, other.opened) == (1, 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("cause", ["a fatal violation", "the total deadline", "a limit", "a delivered tool call"])
+def test_decide_retry_is_not_asked_where_nothing_can_follow(cause: str) -> None:
+    async def calls_a_tool() -> AsyncIterator[Event]:
+        yield Event(EventType.TOOL_CALL, data={"id": "a", "name": "pay", "arguments": "{}"})
+        raise ConnectionResetError
+
+    asked: list[Failure] = []
+    fatal = judging(lambda delta, final: Violation("no", "no", severity="fatal"))
+    stalls = FakeProvider(TOKENS, [Mishap("stall", 1)])
+    source, options = {
+        "a fatal violation": (FakeProvider(TOKENS), {"guardrails": [fatal]}),
+        "the total deadline": (stalls, {"timeout": l0.Timeout(total=1000)}),
+        "a limit": (FakeProvider(TOKENS), {"limits": l0.Limits(max_output_chars=12)}),
+        "a delivered tool call": (calls_a_tool, {"adapter": None}),
+    }[cause]
+    with pytest.raises((l0.Error, l0.TimeoutError, ConnectionResetError)):
+        run(read(source, fallbacks=[FakeProvider(TOKENS)], plugins=[deciding(RetryAfter(0), asked)], **options))  # type: ignore[arg-type]
+    assert asked == []
+
+
+def test_decide_retry_where_one_raises_the_next_decides(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[Failure] = []
+    provider, other = FakeProvider(TOKENS, [Mishap("refuse")]), FakeProvider(TOKENS)
+    plugins = [deciding(ZeroDivisionError("secret"), asked), deciding(FallBack(), asked)]
+    run(read(provider, fallbacks=[other], plugins=plugins))
+    assert (provider.opened, other.opened, len(asked)) == (1, 1, 2)
+    assert asked[0].default == RetryAfter(0)
+    assert "raised ZeroDivisionError at test_hooks.py" in caplog.text
+    assert "the next decides" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_decide_retry_takes_its_time_within_the_deadline() -> None:
+    class Slow:
+        @hookimpl
+        async def decide_retry(self) -> Any:
+            await asyncio.sleep(3)
+            return RetryAfter(0)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await read(FakeProvider(TOKENS, [Mishap("refuse")]), plugins=[Slow], timeout=l0.Timeout(total=4000))
+        assert loop.time() == pytest.approx(3, abs=0.01)
+        with pytest.raises(l0.TimeoutError, match="in all"):
+            await read(FakeProvider(TOKENS, [Mishap("refuse")]), plugins=[Slow], timeout=l0.Timeout(total=1000))
+        assert loop.time() == pytest.approx(4, abs=0.01)
+
+    run(main())
+
+
+# store_event.
+
+
+def test_store_event_a_sink_gets_every_event_numbered_and_all_the_text() -> None:
+    got: list[Envelope] = []
+    sizes: list[int] = []
+
+    class Store:
+        @hookimpl
+        def store_event(self) -> Sink:
+            async def write(batch: Any) -> None:
+                await asyncio.sleep(0)
+                sizes.append(len(batch))
+                got.extend(batch)
+
+            return Sink(write, tokens=True)
+
+    async def main() -> None:
+        tokens = [f"{i} " for i in range(500)]
+        provider = FakeProvider(tokens, texts=[tokens[:100], tokens])
+        provider.mishaps = (Mishap("raise", 100),)
+        stream = await l0.run(provider, adapter=provider, retry=FAST, plugins=[Store])
+        await stream.read()
+        assert [envelope.seq for envelope in got] == list(range(len(got)))
+        assert {envelope.stream_id for envelope in got} == {stream._session.stream_id}
+        text, place = "", 0
+        for envelope in got:
+            if envelope.event.type == "TOKEN":
+                assert envelope.event.meta["index"] == place
+                assert len(envelope.event.meta["tokens"]) <= 60
+                place += len(envelope.event.meta["tokens"])
+                text += "".join(envelope.event.meta["tokens"])
+        assert text == stream.state.content == "".join(tokens)
+        assert got[-1].event.type == "SESSION_END"
+
+    run(main())
+
+
+def test_store_event_a_sink_without_tokens_gets_no_text() -> None:
+    got: list[Envelope] = []
+
+    class Store:
+        @hookimpl
+        def store_event(self) -> Sink:
+            return Sink(got.extend)
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        await (await l0.run(provider, adapter=provider, plugins=[Store])).read()
+        assert "TOKEN" not in [envelope.event.type.value for envelope in got]
+        assert not any(token in repr(got) for token in TOKENS)
+
+    run(main())
+
+
+def test_store_event_batches_come_before_a_reset_and_at_the_end() -> None:
+    batches: list[list[str]] = []
+    provider = FakeProvider(TOKENS, [Mishap("raise", 3)], texts=[("The slow ", "green ", "ox ", "sits")])
+    run(read(provider, plugins=[storing(lambda batch: batches.append(names(batch)), tokens=True)]))
+    before, last = batches
+    assert before[0] == "SESSION_START"
+    assert "TOKEN" in before
+    assert last[0] == "RESET"
+    assert last[-1] == "SESSION_END"
+
+    batches.clear()
+    provider = FakeProvider([f"{number} " for number in range(150)])
+    run(read(provider, plugins=[storing(lambda batch: batches.append(names(batch)), tokens=True)]))
+    assert [batch.count("TOKEN") for batch in batches] == [1, 1, 1]
+    assert batches[-1][-1] == "SESSION_END"
+
+
+def test_store_event_all_receive_and_one_that_raises_loses_alone(
+    install: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    first: list[Envelope] = []
+    third: list[Envelope] = []
+
+    class Broken:
+        @hookimpl
+        def store_event(self) -> Sink:
+            def write(batch: Any) -> None:
+                raise OSError("the disk is full")
+
+            return Sink(write, tokens=True)
+
+    install("store", broken=Broken)
+    provider = FakeProvider(TOKENS, [Mishap("raise", 2)], texts=[("The slow ", "green ")])
+    stream = run(read(provider, plugins=[storing(first.extend), "broken", storing(third.extend)]))
+    assert stream.state.outcome == "complete"
+    assert names(first) == names(third)
+    assert names(first)[-1] == "SESSION_END"
+    assert caplog.text.count("broken (acme 1.2.3) raised OSError") == 1
+
+
+def test_store_event_async_writes_run_in_order_and_the_end_waits() -> None:
+    got: list[int] = []
+    pauses = iter((0.2, 0.1, 0.0))
+
+    async def write(batch: Any) -> None:
+        await asyncio.sleep(next(pauses))
+        got.extend(envelope.seq for envelope in batch)
+
+    async def main() -> None:
+        provider = FakeProvider([f"{number} " for number in range(150)])
+        await read(provider, plugins=[storing(write, tokens=True)])
+        assert got == list(range(len(got)))
+        assert next(pauses, None) is None
+        assert asyncio.get_running_loop().time() == pytest.approx(0.3, abs=0.01)
+
+    run(main())
+
+
+def test_store_event_a_stream_that_is_closed_unread_is_told_as_aborted() -> None:
+    async def main() -> None:
+        batches: list[Any] = []
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, plugins=[storing(batches.append)])
+        await stream.aclose()
+        await stream.aclose()
+        assert [envelope.event.type.value for batch in batches for envelope in batch] == [
+            "SESSION_START",
+            "ABORT_REQUESTED",
+            "ABORT_COMPLETED",
+            "SESSION_SUMMARY",
+            "SESSION_END",
+        ]
+        assert provider.opened == 0
+
+    run(main())
