@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 __all__ = ["Frozen", "frozen"]
 
@@ -13,10 +13,13 @@ class Frozen(dict[Any, Any]):
 
     __slots__ = ()
 
-    def _refuse(self, *args: Any, **more: Any) -> NoReturn:
+    @staticmethod
+    def _refuse(*args: Any, **more: Any) -> NoReturn:
         raise TypeError("the context of a stream cannot be changed; copy it with dict(context)")
 
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+    # To type checkers it is an ordinary dict.
+    if not TYPE_CHECKING:
+        __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
 
 def frozen(value: Any) -> Any:

@@ -10,9 +10,9 @@ import asyncio
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, is_dataclass
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, PackageMetadata, entry_points
 from typing import Any
 
 import pluggy
@@ -51,7 +51,7 @@ class Installed:
     entry_point: EntryPoint
     state: str = "installed"
     problem: str | None = None
-    _metadata: Any = field(default=None, init=False, repr=False, compare=False)
+    _metadata: PackageMetadata | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -62,27 +62,24 @@ class Installed:
         return self.entry_point.value
 
     @property
-    def metadata(self) -> Mapping[str, str]:
-        """The metadata of the distribution, read when it is first asked for."""
-        if self._metadata is None:
-            dist = self.entry_point.dist
-            self._metadata = {} if dist is None else dist.metadata
+    def metadata(self) -> PackageMetadata | None:
+        """The metadata of the distribution, read when it is first asked for; None for an entry point of none."""
+        if self._metadata is None and self.entry_point.dist is not None:
+            self._metadata = self.entry_point.dist.metadata
         return self._metadata
 
     @property
     def distribution(self) -> str:
-        return self.metadata.get("Name", "")
+        return "" if self.metadata is None else self.metadata["Name"]
 
     @property
     def version(self) -> str:
-        return self.metadata.get("Version", "")
+        return "" if self.metadata is None else self.metadata["Version"]
 
     @property
     def requirements(self) -> list[str]:
         """What the distribution requires, as it is written."""
-        if self.entry_point.dist is None:
-            return []
-        return self.metadata.get_all("Requires-Dist") or []  # type: ignore[attr-defined, no-any-return]
+        return [] if self.metadata is None else self.metadata.get_all("Requires-Dist") or []
 
     @property
     def origin(self) -> str:
