@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Union, cast
 
 from l0_core import config
 from l0_core.deadline import unless_cancelled
@@ -171,6 +171,11 @@ def _violations(answer: Any) -> Iterable[GuardrailViolation]:
 Entry = tuple[Guardrail, Check]
 Waiting = tuple[Entry, Awaitable[Any]]
 """A guardrail at work, and a verdict of it that is still to be awaited."""
+Pending = Union[list[Waiting], Coroutine[Any, Any, None]]
+"""What feeding the judges leaves to be awaited."""
+
+SLICE = 1 << 15
+"""Characters that are judged without letting the event loop turn."""
 
 
 async def _verdict(entry: Entry, verdict: Awaitable[Any]) -> Any:
@@ -182,8 +187,11 @@ async def _verdict(entry: Entry, verdict: Awaitable[Any]) -> Any:
         return error
 
 
-def unwaited(waiting: Iterable[Waiting]) -> None:
-    """Nobody is going to await these verdicts."""
+def unwaited(waiting: Pending) -> None:
+    """Nobody is going to await this."""
+    if not isinstance(waiting, list):
+        waiting.close()
+        return
     for _, verdict in waiting:
         if inspect.iscoroutine(verdict):
             verdict.close()
@@ -234,8 +242,18 @@ class Checks:
             self._judges.append((guardrail, check))
             self.holdback = max(self.holdback, check.holdback)
 
-    def feed(self, delta: str, final: bool = False) -> list[Waiting] | None:
+    def feed(self, delta: str, final: bool = False) -> Pending | None:
         """Give the judges new text, or tell them that it has ended."""
+        return self._feed(delta, final) if len(delta) <= SLICE else self._feed_in_slices(delta)
+
+    async def _feed_in_slices(self, delta: str) -> None:
+        """Give the judges a long text, and let the event loop turn meanwhile."""
+        for at in range(0, len(delta), SLICE):
+            if (pending := self._feed(delta[at : at + SLICE], False)) is not None:
+                await self.wait(pending)
+            await asyncio.sleep(0)
+
+    def _feed(self, delta: str, final: bool) -> list[Waiting] | None:
         waiting: list[Waiting] = []
         worst: GuardrailViolation | None = None
         reporter = self._reporter if final else None
@@ -284,8 +302,11 @@ class Checks:
             worst = self._broken(entry, error, worst)
         return worst
 
-    async def wait(self, waiting: Sequence[Waiting]) -> None:
-        """Await the verdicts of asynchronous judges: side by side, each as long as its `Check.timeout`."""
+    async def wait(self, waiting: Pending) -> None:
+        """Await what feeding left: verdicts of asynchronous judges, side by side, each as long as its `Check.timeout`."""
+        if not isinstance(waiting, list):
+            await waiting
+            return
         if len(waiting) == 1:
             answers = [await _verdict(*waiting[0])]
         else:

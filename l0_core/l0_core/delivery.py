@@ -6,10 +6,10 @@ room changes the content of the state, so what the state holds is what the consu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from l0_core.checks import Waiting, unwaited
+from l0_core.checks import Pending, unwaited
 from l0_core.errors import Error, ErrorCode, GuardrailViolationError, OutputLimitExceeded
 from l0_core.events import Event, EventType
 from l0_core.gates import Gate, Passed
@@ -487,7 +487,7 @@ class Delivery:
         if attempt.checks is not None and (pending := attempt.checks.feed(text, final)) is not None:
             await self.verdicts(attempt, pending)
 
-    async def verdicts(self, attempt: Attempt, pending: Sequence[Waiting]) -> None:
+    async def verdicts(self, attempt: Attempt, pending: Pending) -> None:
         """Await the verdicts of asynchronous judges. Their time is not the source's."""
         watch, checks = self._watch, attempt.checks
         assert checks is not None

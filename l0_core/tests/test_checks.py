@@ -277,3 +277,35 @@ def test_what_is_not_a_guardrail(given: Any, error: type[Exception], says: str) 
             await l0.run(FakeProvider(TOKENS), guardrails=given)
 
     run(main())
+
+
+def test_a_long_delta_is_judged_in_slices_and_the_loop_turns_meanwhile() -> None:
+    turns: list[int] = []
+    sizes: list[int] = []
+
+    class Judging:
+        @hookimpl
+        def check(self, ctx: l0.AttemptContext) -> Any:
+            def judge(delta: str, final: bool) -> Violation | None:
+                sizes.append(len(delta))
+                return Violation("x", "an x") if "x" in delta else None
+
+            return judge
+
+    async def turning() -> None:
+        while True:
+            turns.append(len(sizes))
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        clean, bad = ("a" * 300_000, " b"), ("a" * 200_000 + "x" + "a" * 99_999, " b")
+        provider = FakeProvider(clean, texts=[bad, clean])
+        other = asyncio.create_task(turning())
+        stream = await l0.run(provider, adapter=provider, guardrails=[Judging()], retry=l0.Retry(base_delay=0))
+        text = await stream.read()
+        other.cancel()
+        assert (text, len(stream.errors)) == ("".join(clean), 1)
+
+    run(main())
+    assert max(sizes) <= 1 << 15
+    assert len(set(turns)) > 10
