@@ -303,7 +303,7 @@ class Checks:
         return worst
 
     async def wait(self, waiting: Pending) -> None:
-        """Await what feeding left: verdicts of asynchronous judges, side by side, each as long as its `Check.timeout`."""
+        """Await what feeding left. Asynchronous verdicts come side by side, each in the time of its `Check.timeout`."""
         if not isinstance(waiting, list):
             await waiting
             return

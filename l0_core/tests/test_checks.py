@@ -286,9 +286,9 @@ def test_a_long_delta_is_judged_in_slices_and_the_loop_turns_meanwhile() -> None
     class Judging:
         @hookimpl
         def check(self, ctx: l0.AttemptContext) -> Any:
-            def judge(delta: str, final: bool) -> Violation | None:
+            def judge(delta: str, final: bool) -> l0.Violation | None:
                 sizes.append(len(delta))
-                return Violation("x", "an x") if "x" in delta else None
+                return l0.Violation("x", "an x") if "x" in delta else None
 
             return judge
 
