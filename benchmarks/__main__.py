@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import imports, in_process
+from benchmarks import guardrails, imports, in_process
 
 if __name__ == "__main__":
     quick = "--quick" in sys.argv
     in_process.main(quick)
+    guardrails.main(quick)
     imports.main(quick)

@@ -101,8 +101,8 @@ async def timed(case: Case, n: int, times: int) -> float:
     return (time.perf_counter() - start) / times
 
 
-async def ratios(cases: dict[str, Case], n: int, times: int, rounds: int) -> dict[str, float]:
-    named = [("raw", raw), *cases.items()]
+async def ratios(cases: dict[str, Case], n: int, times: int, rounds: int, bare: Case = raw) -> dict[str, float]:
+    named = [("raw", bare), *cases.items()]
     found: dict[str, list[float]] = {name: [] for name in cases}
     for _, case in named:
         await case(min(n, 2000))

@@ -96,7 +96,6 @@ if TYPE_CHECKING:
     from l0_core.options import RetryableErrorType as RetryableErrorType
     from l0_core.options import RetryDefaults as RetryDefaults
     from l0_core.options import Timeout as Timeout
-    from l0_core.presets import Guardrails as Guardrails
     from l0_core.state import State as State
     from l0_core.state_machine import RuntimeState as RuntimeState
     from l0_core.state_machine import RuntimeStates as RuntimeStates
@@ -107,7 +106,13 @@ if TYPE_CHECKING:
     from l0_core.stream import Stream as Stream
     from l0_core.stream import consume_stream as consume_stream
     from l0_core.stream import get_text as get_text
+    from l0_drift import Drift as Drift
+    from l0_drift import DriftConfig as DriftConfig
+    from l0_drift import DriftDetector as DriftDetector
+    from l0_drift import DriftResult as DriftResult
     from l0_guard_json import JsonAnalysis as JsonAnalysis
+    from l0_guard_latex import LatexAnalysis as LatexAnalysis
+    from l0_guard_markdown import MarkdownAnalysis as MarkdownAnalysis
 
     from l0 import adapters as adapters
     from l0 import client as client
@@ -128,6 +133,7 @@ if TYPE_CHECKING:
     from l0.guardrails import MINIMAL_GUARDRAILS as MINIMAL_GUARDRAILS
     from l0.guardrails import RECOMMENDED_GUARDRAILS as RECOMMENDED_GUARDRAILS
     from l0.guardrails import STRICT_GUARDRAILS as STRICT_GUARDRAILS
+    from l0.guardrails import Guardrails as Guardrails
     from l0.guardrails import custom_pattern_rule as custom_pattern_rule
     from l0.guardrails import json_rule as json_rule
     from l0.guardrails import latex_rule as latex_rule
@@ -173,7 +179,6 @@ _TABLE = {
         "is_error is_l0_error"
     ),
     "l0_core.guardrails": "GuardrailRule GuardrailViolation Violation",
-    "l0_core.presets": "Guardrails",
     "l0_core.lifecycle": (
         "ObservabilityEvent ObservabilityEventType EventBus FailureType RecoveryPolicy RecoveryStrategy"
     ),
@@ -185,7 +190,7 @@ _TABLE = {
     "l0_core.log": "enable_debug",
     "l0_core.hookspecs": "hookimpl AttemptContext Check Sink Envelope Failure RetryAfter FallBack Halt",
     "l0.guardrails": (
-        "JSON_ONLY_GUARDRAILS LATEX_ONLY_GUARDRAILS MARKDOWN_ONLY_GUARDRAILS MINIMAL_GUARDRAILS "
+        "Guardrails JSON_ONLY_GUARDRAILS LATEX_ONLY_GUARDRAILS MARKDOWN_ONLY_GUARDRAILS MINIMAL_GUARDRAILS "
         "RECOMMENDED_GUARDRAILS STRICT_GUARDRAILS custom_pattern_rule json_rule latex_rule markdown_rule "
         "pattern_rule repetition_rule stall_rule strict_json_rule zero_output_rule"
     ),

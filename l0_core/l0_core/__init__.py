@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from l0_core.adapters import AdaptedEvent as AdaptedEvent
     from l0_core.adapters import Adapter as Adapter
     from l0_core.checks import rule_of as rule_of
+    from l0_core.config import ConfigError as ConfigError
+    from l0_core.config import Setting as Setting
     from l0_core.errors import AdapterNotFound as AdapterNotFound
     from l0_core.errors import Error as Error
     from l0_core.errors import ErrorCategory as ErrorCategory
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
     from l0_core.lifecycle import ObservabilityEvent as ObservabilityEvent
     from l0_core.lifecycle import ObservabilityEventType as ObservabilityEventType
     from l0_core.plugins import GROUPS as GROUPS
+    from l0_core.plugins import Bound as Bound
     from l0_core.plugins import Installed as Installed
     from l0_core.plugins import Registry as Registry
+    from l0_core.plugins import bind as bind
     from l0_core.plugins import registry as registry
     from l0_core.state import State as State
 
@@ -47,13 +51,14 @@ __version__ = "0.1.0"
 _NAMES = {
     "adapters": "AdaptedEvent Adapter",
     "checks": "rule_of",
+    "config": "ConfigError Setting",
     "errors": "AdapterNotFound Error ErrorCategory",
     "events": "Event EventType",
     "guardrails": "DriftViolation GuardrailContext GuardrailRule GuardrailViolation Violation",
     "hookspecs": "AttemptContext Check ClientAdapter Continued Decision Envelope Failure FallBack Halt Judge "
     "RetryAfter Sink StreamAdapter StreamContext hookimpl",
     "lifecycle": "ObservabilityEvent ObservabilityEventType",
-    "plugins": "GROUPS Installed Registry registry",
+    "plugins": "GROUPS Bound Installed Registry bind registry",
     "state": "State",
 }
 _ROOM = {name: room for room, names in _NAMES.items() for name in names.split()}

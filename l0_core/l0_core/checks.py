@@ -214,7 +214,7 @@ class Checks:
         retries: Callable[[BaseException], bool],
     ) -> None:
         self._guardrails = guardrails
-        self._judges: list[Entry] = []
+        self._judges: tuple[Entry, ...] = ()
         self._seen = seen
         self._reporter = reporter
         self._retries = retries
@@ -239,34 +239,55 @@ class Checks:
                     f"{guardrail} opened a {type(check.judge).__name__}: its check must return a function "
                     "judge(delta, final), a Check of one, or None"
                 )
-            self._judges.append((guardrail, check))
+            self._judges += ((guardrail, check),)
             self.holdback = max(self.holdback, check.holdback)
 
     def feed(self, delta: str, final: bool = False) -> Pending | None:
         """Give the judges new text, or tell them that it has ended."""
-        return self._feed(delta, final) if len(delta) <= SLICE else self._feed_in_slices(delta)
+        if final or len(delta) > SLICE:
+            return self._last(delta) if final else self._feed_in_slices(delta)
+        # Every few tokens of every stream that has a guardrail go this way: nearly always nothing is found.
+        waiting: list[Waiting] | None = None
+        worst: GuardrailViolation | None = None
+        for entry in self._judges:
+            try:
+                answer = entry[1].judge(delta, False)
+                if answer is not None:
+                    waiting = waiting or []
+                    worst = self._heard(entry, answer, waiting, worst)
+            except BaseException as error:
+                worst = self._broken(entry, error, worst)
+        if worst is not None:
+            unwaited(waiting or [])
+            raise _error(worst)
+        return waiting or None
 
     async def _feed_in_slices(self, delta: str) -> None:
         """Give the judges a long text, and let the event loop turn meanwhile."""
         for at in range(0, len(delta), SLICE):
-            if (pending := self._feed(delta[at : at + SLICE], False)) is not None:
+            if (pending := self.feed(delta[at : at + SLICE])) is not None:
                 await self.wait(pending)
             await asyncio.sleep(0)
 
-    def _feed(self, delta: str, final: bool) -> list[Waiting] | None:
+    def _last(self, delta: str) -> list[Waiting] | None:
+        """The last judgement: observers are told of each rule."""
         waiting: list[Waiting] = []
         worst: GuardrailViolation | None = None
-        reporter = self._reporter if final else None
+        reporter = self._reporter
         if reporter is not None:
             self._before = len(self.state.violations)
             reporter.phase_begins(len(self._judges))
-        for index, entry in enumerate(tuple(self._judges)):
-            if reporter is None:
-                worst = self._ask(entry, delta, final, waiting, worst)
-                continue
+        for index, entry in enumerate(self._judges):
             found, awaited = len(self.state.violations), len(waiting)
-            reporter.rule_begins(index, entry[0].name)
-            worst = self._ask(entry, delta, final, waiting, worst)
+            if reporter is not None:
+                reporter.rule_begins(index, entry[0].name)
+            try:
+                if (answer := entry[1].judge(delta, True)) is not None:
+                    worst = self._heard(entry, answer, waiting, worst)
+            except BaseException as error:
+                worst = self._broken(entry, error, worst)
+            if reporter is None:
+                continue
             if len(waiting) > awaited:
                 self._places[entry[0]] = index
                 reporter.callback_begins(index, entry[0].name)
@@ -279,27 +300,15 @@ class Checks:
             raise _error(worst)
         return waiting or None
 
-    def _ask(
-        self,
-        entry: Entry,
-        delta: str,
-        final: bool,
-        waiting: list[Waiting],
-        worst: GuardrailViolation | None,
+    def _heard(
+        self, entry: Entry, answer: Any, waiting: list[Waiting], worst: GuardrailViolation | None
     ) -> GuardrailViolation | None:
-        """Ask one judge; an asynchronous verdict is added to `waiting`. Returns the worst violation so far."""
-        check = entry[1]
-        try:
-            answer = check.judge(delta, final)
-            if answer is None:
-                return worst
-            if hasattr(answer, "__await__"):
-                waiting.append((entry, cast("Awaitable[Any]", answer)))
-                return worst
-            for violation in _violations(answer):
-                worst = self._record(violation, worst)
-        except BaseException as error:
-            worst = self._broken(entry, error, worst)
+        """Take an answer; an asynchronous one is added to `waiting`. Returns the worst violation so far."""
+        if hasattr(answer, "__await__"):
+            waiting.append((entry, cast("Awaitable[Any]", answer)))
+            return worst
+        for violation in _violations(answer):
+            worst = self._record(violation, worst)
         return worst
 
     async def wait(self, waiting: Pending) -> None:
@@ -359,8 +368,7 @@ class Checks:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
         guardrail = entry[0]
-        if entry in self._judges:
-            self._judges.remove(entry)
+        self._judges = tuple(each for each in self._judges if each is not entry)
         closed = guardrail.on_error == "closed"
         consequence = "it is closed: this is a violation" if closed else "it is out for this attempt"
         log_raised(str(guardrail), error, consequence)

@@ -127,18 +127,18 @@ class Configuration:
         for key in KEYS:
             given = self.core.get(key) or self._implied(key)
             value, source = (given.value, given.source) if given else (defaults[key], "default")
-            yield Setting(key, masked_value("", value), source)
+            yield Setting(key, masked_value("", value), source, *_parted(key), KEYS[key].unit)
         for (kind, name), place in self.named().items():
             table = self.tables.get((kind, name), {})
             for option, given in table.items():
-                yield Setting(f"{kind}.{name}.{option}", masked_value(option, given.value), given.source)
+                yield _option_setting(kind, name, option, given.value, given.source)
             if plugins and not _is_disabled(kind, name):
                 bound = _placed(place, lambda kind=kind, name=name: _loaded(kind, name))  # type: ignore[misc]
                 taken = {*table, "url"} if kind == "store" else {*table}
                 defaults = {"on_error": "open"} if kind == "guardrail" else {}
                 for option, value in (_option_defaults(bound) | defaults).items():
                     if option not in taken:
-                        yield Setting(f"{kind}.{name}.{option}", masked_value(option, value), "default")
+                        yield _option_setting(kind, name, option, value, "default")
 
     def _implied(self, key: str) -> Given | None:
         """What follows for a key from others: saying how a stream is continued asks for it."""
@@ -208,6 +208,12 @@ _NAMING = {"guardrails": "guardrail", "store": "store", "monitors": "monitor", "
 """The keys that name plugins, and of which kind."""
 
 _DIRECT = frozenset(key for key in KEYS if "." not in key) - _NAMING.keys()
+
+
+def _option_setting(kind: str, name: str, option: str, value: Any, source: str) -> Setting:
+    # In a file, a name with a dot is quoted.
+    table = f'{kind}."{name}"' if "." in name else f"{kind}.{name}"
+    return Setting(f"{kind}.{name}.{option}", masked_value(option, value), source, table, option)
 
 
 def _parted(key: str) -> tuple[str, str]:

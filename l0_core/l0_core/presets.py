@@ -16,7 +16,9 @@ __all__ = ["PRESETS", "Guardrails", "names_of"]
 PRESETS: dict[str, tuple[str, ...]] = {
     "none": (),
     "minimal": ("json", "zero_output"),
-    "json_only": ("json", "zero_output"),
+    "json_only": ("json", "strict_json", "zero_output"),
+    "markdown_only": ("markdown", "zero_output"),
+    "latex_only": ("latex", "zero_output"),
     "recommended": ("json", "markdown", "pattern", "zero_output"),
     "strict": ("json", "markdown", "latex", "pattern", "zero_output", "stall", "repetition"),
 }
@@ -27,10 +29,22 @@ def names_of(preset: str) -> tuple[str, ...]:
     """The names of the guardrails of a preset. Raises PluginError if one is not installed, and says how to get it."""
     names = PRESETS[preset]
     installed = {item.name for item in registry().installed("guardrail")}
-    missing = [f"l0-guard-{name.replace('_', '-')}" for name in names if name not in installed]
+    missing = dict.fromkeys(_distribution(name) for name in names if name not in installed)
     if missing:
         raise PluginError(f"the preset {preset!r} needs more guardrails: pip install {' '.join(missing)}")
     return names
+
+
+_ELSEWHERE = {"strict_json": "json", "custom_pattern": "pattern"}
+
+
+def _distribution(name: str) -> str:
+    """The distribution of one of L0's own guardrails."""
+    return f"l0-guard-{_ELSEWHERE.get(name, name).replace('_', '-')}"
+
+
+class MissingGuardrail(PluginError, AttributeError):
+    """No guardrail of this name is installed."""
 
 
 @dataclass(slots=True)
@@ -46,6 +60,10 @@ class _ByName(type):
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if not any(item.name == name for item in registry().installed("guardrail")):
+            own = {guardrail for guardrails in PRESETS.values() for guardrail in guardrails}
+            hint = f": pip install {_distribution(name)}" if name in own else ""
+            raise MissingGuardrail(f"no guardrail named {name!r} is installed{hint}")
         registry().load("guardrail", name)
 
         def make(*args: Any, **options: Any) -> GuardrailRule:
@@ -79,8 +97,18 @@ class Guardrails(metaclass=_ByName):
 
     @staticmethod
     def json_only() -> list[GuardrailRule]:
-        """json and zero_output."""
+        """json, strict_json and zero_output."""
         return _preset("json_only")
+
+    @staticmethod
+    def markdown_only() -> list[GuardrailRule]:
+        """markdown and zero_output."""
+        return _preset("markdown_only")
+
+    @staticmethod
+    def latex_only() -> list[GuardrailRule]:
+        """latex and zero_output."""
+        return _preset("latex_only")
 
     @staticmethod
     def minimal() -> list[GuardrailRule]:
@@ -94,7 +122,7 @@ class Guardrails(metaclass=_ByName):
 
     @staticmethod
     def strict() -> list[GuardrailRule]:
-        """Those of `recommended`, and latex, stall and repetition."""
+        """Those of `recommended`, and latex, stall and repetition. strict_json would want JSON of every answer."""
         return _preset("strict")
 
     @staticmethod

@@ -294,6 +294,8 @@ class Session:
     def _next_attempt(self) -> Attempt:
         self.attempts += 1
         attempt = self.attempt = Attempt(self, self.attempts, self.state.fallback_index)
+        if self.attempts > 1 and not self.resuming:
+            self.state.drift_detected = False  # It is said of the answer that the consumer has.
         if self.observers is not None:
             self.observers.attempt_begins(attempt)
         return attempt

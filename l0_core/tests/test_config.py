@@ -414,7 +414,7 @@ def test_on_error_closed_makes_a_violation_of_a_guardrail_that_raises(write: Wri
 def test_presets_by_name(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write("guardrails = 'minimal'")
     assert names(compile_settings({})) == ["json", "zero_output"]
-    for text, expected in [("none", []), ("", []), ("json_only", ["json", "zero_output"]), ("json, pattern", None)]:
+    for text, expected in [("none", []), ("", []), ("minimal", ["json", "zero_output"]), ("json, pattern", None)]:
         monkeypatch.setenv("L0_GUARDRAILS", text)
         reload()
         assert names(compile_settings({})) == (["json", "pattern"] if expected is None else expected)

@@ -108,7 +108,7 @@ def test_the_options_of_named_plugins_are_told_with_their_defaults(write: Write)
         "guardrail.pattern.size",
         "guardrail.json.on_error",
     ]
-    shown = {key: (value, source) for key, value, source in effective(plugins=True)[len(KEYS) :]}
+    shown = {setting.key: (setting.value, setting.source) for setting in effective(plugins=True)[len(KEYS) :]}
     assert shown == {
         "guardrail.pattern.size": (2, f"{path} [guardrail.pattern]"),
         "guardrail.pattern.categories": ((), "default"),
@@ -141,7 +141,7 @@ def test_the_effective_configuration_says_where_each_value_is_from(
     )
     monkeypatch.setenv("L0_RETRY_ATTEMPTS", "5")
     reload()
-    shown = {key: (value, source) for key, value, source in effective()}
+    shown = {setting.key: (setting.value, setting.source) for setting in effective()}
     assert shown["timeout.total"] == (60_000, f"{path} [timeout]")
     assert shown["timeout.initial_token"] == (5000, "default")
     assert shown["retry.attempts"] == (5, "L0_RETRY_ATTEMPTS")
@@ -156,7 +156,7 @@ def test_the_effective_configuration_says_where_each_value_is_from(
 
 def test_the_effective_configuration_says_that_a_table_asks_for_continuation(write: Write) -> None:
     path = write("[continuation]\ncheckpoint_interval = 2")
-    shown = {key: (value, source) for key, value, source in effective()}
+    shown = {setting.key: (setting.value, setting.source) for setting in effective()}
     assert shown["continue_from_last_good_token"] == (True, f"{path} [continuation]")
     write("[continuation]\nenabled = false")
-    assert {key: value for key, value, _ in effective()}["continue_from_last_good_token"] is False
+    assert {setting.key: setting.value for setting in effective()}["continue_from_last_good_token"] is False

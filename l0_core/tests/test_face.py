@@ -13,7 +13,6 @@ import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import l0
@@ -342,7 +341,7 @@ else:
 
 
 @pytest.mark.parametrize(
-    ("rule", "made_by", "given", "expected"),
+    ("rule", "name", "given", "expected"),
     [
         ("json_rule", "json", {}, {}),
         ("strict_json_rule", "strict_json", {}, {}),
@@ -357,34 +356,36 @@ else:
             {"patterns": ["x"]},
             {"patterns": ["x"], "message": "Custom pattern violation", "severity": "error"},
         ),
+        ("stall_rule", "stall", {}, {}),
         ("stall_rule", "stall", {"max_gap": 2}, {"max_gap": 2}),
+        ("repetition_rule", "repetition", {}, {}),
         (
             "repetition_rule",
             "repetition",
-            {},
-            {"window": 100, "threshold": 0.5, "sentence_check": True, "sentence_repeat_count": 3},
+            {"window": 50},
+            {"window": 50, "threshold": 0.5, "sentence_check": True, "sentence_repeat_count": 3},
         ),
-        ("MINIMAL_GUARDRAILS", "minimal", {}, {}),
-        ("RECOMMENDED_GUARDRAILS", "recommended", {}, {}),
-        ("STRICT_GUARDRAILS", "strict", {}, {}),
-        ("JSON_ONLY_GUARDRAILS", "json_only", {}, {}),
-        ("MARKDOWN_ONLY_GUARDRAILS", "markdown_only", {}, {}),
-        ("LATEX_ONLY_GUARDRAILS", "latex_only", {}, {}),
     ],
 )
-def test_older_names_of_guardrails_lead_to_the_newer(
-    rule: str, made_by: str, given: dict[str, Any], expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_a_rule_takes_the_documented_parameters_and_leaves_the_rest_to_the_configuration(
+    rule: str, name: str, given: dict[str, Any], expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = object()
-    passed: list[dict[str, Any]] = []
+    passed: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(l0.guardrails, "rule", lambda name, **options: passed.append((name, options)))
+    getattr(l0.guardrails, rule)(**given)
+    getattr(l0.Guardrails, name)(**given)
+    assert passed == [(name, expected)] * 2
 
-    def make(**options: Any) -> object:
-        passed.append(options)
-        return made
 
-    monkeypatch.setattr(l0.guardrails, "Guardrails", SimpleNamespace(**{made_by: make}))
-    assert getattr(l0, rule)(**given) is made
-    assert passed == [expected]
+def test_presets_of_guardrails_have_an_older_name_each() -> None:
+    for name in ("minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"):
+        assert getattr(l0, f"{name.upper()}_GUARDRAILS") is getattr(l0.Guardrails, name)
+
+
+def test_a_guardrail_that_is_not_installed_is_no_attribute() -> None:
+    assert not hasattr(l0.Guardrails, "nonsense")
+    with pytest.raises(l0.PluginError, match="no guardrail named 'nonsense' is installed"):
+        l0.Guardrails.nonsense()
 
 
 def test_older_forms_of_options() -> None:
