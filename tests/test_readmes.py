@@ -1,4 +1,4 @@
-"""What the READMEs show works as it stands there: their Python is run, with a provider on loopback."""
+"""What the READMEs and the docs show works as it stands there: their Python is run, with a provider on loopback."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ import pytest
 from l0_testing import FaultServer, Script
 
 ROOT = Path(__file__).parents[1]
-FILES = ["README.md", "l0_core/README.md", "l0_openai/README.md"]
+DOCS = [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+FILES = ["README.md", "l0_core/README.md", "l0_openai/README.md", *DOCS]
+ELSEWHERE = {"docs/hooks.md": "tests/test_hook_docs.py", "docs/tutorial-guardrail.md": "tests/test_tutorial.py"}
+"""Pages whose blocks need one another: the tests that run them."""
+
 BLOCKS = [
     pytest.param(block, id=f"{name}:{number}")
     for name in FILES
+    if name not in ELSEWHERE
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL))
 ]
 
@@ -58,8 +63,17 @@ def test_a_block_runs(block: str, fault_server: FaultServer, monkeypatch: pytest
         assert stream.state.outcome == "complete"
 
 
+def test_the_pages_that_are_left_out_are_run_by_tests_of_their_own() -> None:
+    for page, test in ELSEWHERE.items():
+        assert Path(page).name in (ROOT / test).read_text()
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_links_lead_somewhere(name: str) -> None:
     path = ROOT / name
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
-        assert (path.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", path.read_text()):
+        page = path.parent / target if target else path
+        assert page.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles}, anchor

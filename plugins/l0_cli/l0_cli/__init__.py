@@ -1,4 +1,4 @@
-"""The `l0` command: a demonstration, what is installed, and what is configured."""
+"""The `l0` command: a demonstration, what is installed and configured, and a beginning for plugins of your own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, TextIO
+from pathlib import Path
+from typing import Annotated, Literal, TextIO
 
 import typer
 
@@ -94,14 +95,12 @@ def _demo(
 @app.command("plugins")
 def _plugins(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
     """List the installed plugins by kind: distribution, version, state, and what is wrong with a broken one."""
-    from l0_core.config import check_choice
-
     from l0_cli.plugins import lines, listing
-    from l0_core import registry
+    from l0_core import config, registry
 
     listed = listing(registry())
     typer.echo(json.dumps(listed, indent=2) if as_json else "\n".join(lines(listed)))
-    check_choice()
+    config.check_choice()
 
 
 @app.command("config")
@@ -123,11 +122,9 @@ def _config(
     if as_schema and (everything or as_json):
         raise CommandError("--schema goes with --tool alone")
     if as_schema:
-        from l0_core.config_schema import schema
+        from l0_core import config_schema, registry
 
-        from l0_core import registry
-
-        typer.echo(json.dumps(schema(registry(), tool=tool), indent=2, default=str))
+        typer.echo(json.dumps(config_schema.schema(registry(), tool=tool), indent=2, default=str))
         return
     from l0_cli.config import as_object, show
 
@@ -135,6 +132,32 @@ def _config(
         typer.echo(json.dumps(as_object(everything), indent=2))
     else:
         show(everything)
+
+
+@app.command("new")
+def _new(
+    kind: Annotated[
+        Literal["guardrail", "adapter", "store", "monitor", "policy"],
+        typer.Argument(metavar="KIND", help="What kind of plugin."),
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What users write to switch it on: shouting.")],
+    where: Annotated[Path, typer.Option("--dir", help="The folder to write the package's folder in.")] = Path(),
+    author: Annotated[str | None, typer.Option(help="A name, or a name and an address: 'Ada <ada@acme.org>'.")] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(help="What the package's name begins with, before NAME; l0_guard_ for a guardrail, and so on."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Write the package of a new plugin: a small one that works, with its tests, ready to be changed and published.
+
+    Nothing is overwritten. The commands to type next are printed.
+    """
+    from l0_cli.new import as_object, lines, plan, write
+
+    package = plan(kind, name, where, prefix, author)
+    write(package)
+    typer.echo(json.dumps(as_object(package), indent=2) if as_json else "\n".join(lines(package)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from l0_core.config import Setting, effective, file
-from l0_core.config_values import KEYS, PLUGIN_KINDS
 from rich.console import Console
 from rich.text import Text
 
 from l0_cli.terminal import clean, one_line
+from l0_core import Setting, config
 
 __all__ = ["as_object", "show"]
 
@@ -48,11 +47,11 @@ def show(everything: bool, console: Console | None = None) -> None:
 
 
 def _settings(everything: bool) -> list[Setting]:
-    return [setting for setting in effective(plugins=everything) if everything or setting.source != DEFAULT]
+    return [setting for setting in config.effective(plugins=everything) if everything or setting.source != DEFAULT]
 
 
 def _path() -> str | None:
-    found = file()
+    found = config.file()
     return found[0] if found else None
 
 
@@ -61,9 +60,9 @@ def _lines(path: str | None, settings: list[Setting]) -> Iterator[Text]:
     if not settings:
         yield Text(f"# {NOTHING}")
         return
-    written = {setting.key: f"{_parted(setting.key)[1]} = {_shown(setting.key, setting.value)}" for setting in settings}
+    written = {setting.key: f"{setting.name} = {_shown(setting)}" for setting in settings}
     width = min(max(map(len, written.values())), 60)
-    for table, inside in groupby(settings, lambda setting: _parted(setting.key)[0]):
+    for table, inside in groupby(settings, lambda setting: setting.table):
         yield Text()
         if table:
             yield Text(f"[{one_line(table)}]", "bold")
@@ -84,21 +83,11 @@ def _where(path: str | None) -> str:
     return f"No file: there is no l0.toml, and no pyproject.toml with [tool.l0], in {clean(os.getcwd())} and above it"
 
 
-def _parted(key: str) -> tuple[str, str]:
-    """The table of a key, and what the key is called in it. The name of a plugin may have dots in it."""
-    kind, _, rest = key.partition(".")
-    if key in KEYS or kind not in PLUGIN_KINDS:
-        table, _, name = key.rpartition(".")
-        return table, name
-    plugin, _, option = rest.rpartition(".")
-    return f"{kind}.{json.dumps(plugin) if '.' in plugin else plugin}", option
-
-
-def _shown(key: str, value: Any) -> str:
+def _shown(setting: Setting) -> str:
     """A value as a file has it."""
-    unit = KEYS[key].unit if key in KEYS else ""
-    if unit and value is not None:
-        milliseconds = value * (1000 if unit == "s" else 1)
+    value = setting.value
+    if setting.unit and value is not None:
+        milliseconds = value * (1000 if setting.unit == "s" else 1)
         value = f"{milliseconds:.10g}ms" if milliseconds % 1000 else f"{milliseconds / 1000:.10g}s"
     return one_line(_toml(_plain(value)), 300)
 

@@ -1,4 +1,4 @@
-"""A fault server, a virtual clock and leak checks for whatever handles token streams."""
+"""A fault server, a virtual clock, leak checks, and the tests that every plugin of a kind is to pass."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from l0_testing.scripts import split_tokens as split_tokens
     from l0_testing.server import FaultServer as FaultServer
     from l0_testing.server import closed_port as closed_port
+    from l0_testing.suites import AdapterSuite as AdapterSuite
+    from l0_testing.suites import GuardrailSuite as GuardrailSuite
+    from l0_testing.suites import PluginSuite as PluginSuite
+    from l0_testing.suites import PolicySuite as PolicySuite
     from l0_testing.virtual import VirtualDeadlock as VirtualDeadlock
     from l0_testing.virtual import VirtualLimit as VirtualLimit
     from l0_testing.virtual import VirtualLoop as VirtualLoop
@@ -27,13 +31,17 @@ if TYPE_CHECKING:
 # The pytest plugin imports this package at every start of pytest, so its names load when they are used.
 _HOME = {
     "FAULTS": "faults",
+    "AdapterSuite": "suites",
     "ContinuingProvider": "provider",
     "FakeProvider": "provider",
     "Fault": "scripts",
     "FaultKind": "faults",
     "FaultServer": "server",
+    "GuardrailSuite": "suites",
     "LeakCheck": "leaks",
     "Mishap": "provider",
+    "PluginSuite": "suites",
+    "PolicySuite": "suites",
     "RequestLog": "wire",
     "Script": "scripts",
     "ToolCall": "scripts",
@@ -48,13 +56,17 @@ _HOME = {
 
 __all__ = [
     "FAULTS",
+    "AdapterSuite",
     "ContinuingProvider",
     "FakeProvider",
     "Fault",
     "FaultKind",
     "FaultServer",
+    "GuardrailSuite",
     "LeakCheck",
     "Mishap",
+    "PluginSuite",
+    "PolicySuite",
     "RequestLog",
     "Script",
     "ToolCall",

@@ -1,4 +1,4 @@
-"""The fixtures of l0-testing, for pytest: `fault_server`, `no_leaks`, `virtual_run`."""
+"""For pytest: the fixtures `fault_server`, `no_leaks` and `virtual_run`, and what plugins cost, at the end of a run."""
 
 from __future__ import annotations
 
@@ -44,3 +44,17 @@ def virtual_run() -> Callable[..., Any]:
     from l0_testing.virtual import run
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the calls of plugins cost, as their suites have measured it."""
+    costs = [
+        value
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in getattr(report, "user_properties", ())
+        if name == "l0_cost"
+    ]
+    if costs:
+        terminalreporter.section("what a call of a plugin takes")
+        for cost in costs:
+            terminalreporter.write_line(cost)

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import inspect
+import itertools
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from importlib import import_module, invalidate_caches
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from l0_testing import FaultServer
+
+from l0_core import registry
 
 Ask = Callable[..., bytes]
 
@@ -122,3 +128,83 @@ def wire() -> Any:
     return SimpleNamespace(
         events=events, is_whole=is_whole, read_response=read_response, request_bytes=request_bytes, unchunk=unchunk
     )
+
+
+class Site:
+    """A folder of the path, in which distributions of strangers are installed."""
+
+    GROUPS = {"guardrail": "l0.guardrails", "adapter": "l0.adapters", "monitor": "l0.monitors", "policy": "l0.policies"}
+    START = (
+        "import asyncio, math, os, re, socket, threading, time\nfrom dataclasses import dataclass\n"
+        "from types import SimpleNamespace\nfrom typing import Any\nfrom l0_core import *\n"
+    )
+    numbers = itertools.count()
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+
+    def install(
+        self,
+        source: str,
+        kind: str = "guardrail",
+        name: str = "acme",
+        *,
+        requires: Iterable[str] = ("l0-core>=0.1,<0.2",),
+        points: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Install a distribution of one module with a plugin `Acme`, and return that class."""
+        module = f"acme_{next(self.numbers)}"
+        (self.folder / f"{module}.py").write_text(self.START + source)
+        info = self.folder / f"{module}-1.0.dist-info"
+        info.mkdir()
+        needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n{needs}")
+        points = {name: f"{module}:Acme"} if points is None else points
+        lines = [f"{point} = {target}\n" for point, target in points.items()]
+        (info / "entry_points.txt").write_text("".join([f"[{self.GROUPS[kind]}]\n", *lines]))
+        invalidate_caches()
+        return import_module(module).Acme
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    site = Site(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(site.folder))
+    registry().forget()
+    yield site
+    registry().forget()
+
+
+SLOW = frozenset(
+    (
+        "test_importing_it_is_light",
+        "test_its_options_are_configured_in_a_file",
+        "test_it_recognises_without_importing_an_sdk",
+        "test_a_long_text_takes_its_time_and_no_more",
+        "test_a_piece_does_not_cost_more_in_a_longer_answer",
+    )
+)
+"""Tests of suites that take their time: they are run where they are what is tested."""
+
+
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
+    """Runs the tests of a suite, of the slow ones those that are named; returns the messages of those that fail."""
+    monkeypatch.setenv("L0_TEST_CASES", "10")
+
+    def failures(suite: type, *slow: str) -> dict[str, str]:
+        said = {}
+        for name in dir(suite):
+            if name.startswith("test_") and (name not in SLOW or name in slow):
+                method = getattr(suite(), name)
+                takes = inspect.signature(method).parameters
+                try:
+                    method(*[lambda name, value: None] * len(takes))
+                except pytest.fail.Exception as failed:
+                    said[name] = str(failed)
+                except pytest.skip.Exception:
+                    pass
+        return said
+
+    return failures

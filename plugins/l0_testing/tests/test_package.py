@@ -32,7 +32,7 @@ def test_every_public_name_resolves() -> None:
         l0_testing.FautlServer  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["faults", "leaks", "scripts", "server", "virtual", "wire"])
+@pytest.mark.parametrize("module", ["alone", "faults", "leaks", "scripts", "server", "suites", "virtual", "wire"])
 def test_every_module_defines_what_it_exports(module: str) -> None:
     loaded = importlib.import_module(f"l0_testing.{module}")
 
@@ -126,7 +126,8 @@ def test_a_wrong_script_is_a_usage_error(
 
 
 def code_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    before_the_suites = README.read_text("utf-8").partition("## The suites")[0]
+    return re.findall(r"```python\n(.*?)```", before_the_suites, re.DOTALL)
 
 
 @pytest.mark.parametrize("code", code_blocks())
