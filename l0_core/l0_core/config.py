@@ -28,8 +28,8 @@ class ConfigError(Error):
 class Setting(NamedTuple):
     """One key of the effective configuration, for people: secrets in its value are masked.
 
-    `source` is the file with its table, the variable, or `"default"`. In a file it stands in `table` as `name`. `unit` is
-    that of a duration, "ms" or "s".
+    `source` is the file with its table, the variable, or `"default"`. In a file it stands in `table` as `name`. `unit`
+    is that of a duration, "ms" or "s".
     """
 
     key: str
