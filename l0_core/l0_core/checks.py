@@ -164,6 +164,8 @@ def _violations(answer: Any) -> Iterable[GuardrailViolation]:
     if isinstance(answer, GuardrailViolation):
         return (answer,)
     if hasattr(answer, "__await__"):
+        if inspect.iscoroutine(answer):
+            answer.close()
         raise TypeError("this guardrail is asynchronous: it can judge a stream, and not a state by itself")
     return answer  # type: ignore[no-any-return]
 

@@ -309,3 +309,15 @@ def test_a_long_delta_is_judged_in_slices_and_the_loop_turns_meanwhile() -> None
     run(main())
     assert max(sizes) <= 1 << 15
     assert len(set(turns)) > 10
+
+
+def test_an_asynchronous_guardrail_cannot_judge_a_state_and_leaves_nothing_unawaited() -> None:
+    class Async:
+        @hookimpl
+        def check(self, ctx: l0.AttemptContext) -> Any:
+            async def judge(delta: str, final: bool) -> None: ...
+
+            return judge
+
+    with pytest.raises(TypeError, match="it can judge a stream, and not a state by itself"):
+        rule_of(Async(), "async").check(l0.State("x"))

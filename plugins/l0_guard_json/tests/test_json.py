@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import time
 from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import entry_points
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from l0_guard_json import Json
+from l0_guard_json.structure import Reader
 
 from l0_core import State
 
@@ -247,3 +250,44 @@ def test_as_a_documented_rule() -> None:
     assert [found.message for found in rule.check(State('{"a": 1', completed=True))] == [
         "Missing closing braces: 1 open vs 0 close"
     ]
+
+
+CASES = int(os.environ.get("L0_TEST_GUARD_CASES", "10000"))
+PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "\\",
+    '\\"',
+    '"a"',
+    '"a, b"',
+    '"[x"',
+    "1",
+    "true",
+    " ",
+    "\n",
+    "é",
+    "a b",
+    "```",
+]
+
+
+def test_many_random_texts_are_judged_alike_however_they_are_cut() -> None:
+    """`L0_TEST_GUARD_CASES=100000 ./dev test plugins` runs the full size."""
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    for _ in range(CASES):
+        text = rng.choice(("[", "{", "")) + "".join(rng.choices(PIECES, k=rng.randrange(40)))
+        whole = found([text])
+        cuts = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(12)))
+        assert found([text[a:b] for a, b in pairwise([0, *cuts, len(text)])]) == whole, (seed, text, cuts)
+
+
+def found(deltas: list[str]) -> list[tuple[str, int]]:
+    reader = Reader()
+    faults = [fault for delta in deltas for fault in reader.feed(delta)]
+    return [tuple(fault) for fault in [*faults, *reader.end()]]

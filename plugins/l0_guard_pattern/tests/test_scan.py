@@ -21,7 +21,7 @@ from l0_guard_pattern.scan import Found, Plan
 
 from .test_pattern import UNWANTED
 
-CASES = int(os.environ.get("L0_GUARD_CASES", "10000"))
+CASES = int(os.environ.get("L0_TEST_GUARD_CASES", "10000"))
 SEED = int(os.environ.get("L0_GUARD_SEED", "20240607"))
 
 CUSTOM: list[str | re.Pattern[str]] = [

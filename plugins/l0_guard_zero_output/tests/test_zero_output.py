@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import re
 from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,3 +172,25 @@ def code_blocks() -> list[str]:
 @pytest.mark.parametrize("code", code_blocks())
 def test_the_code_of_the_readme_runs(code: str) -> None:
     exec(compile(code, "README.md", "exec", dont_inherit=True), {})
+
+
+CASES = int(os.environ.get("L0_TEST_GUARD_CASES", "10000"))
+
+
+def test_many_random_texts_are_judged_alike_however_they_are_cut() -> None:
+    """`L0_TEST_GUARD_CASES=100000 ./dev test plugins` runs the full size."""
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    for _ in range(CASES):
+        text = "".join(rng.choices(" \n\u200b.!-{}aaé…", k=rng.randrange(16)))
+        cuts = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(6)))
+        pieces = [text[a:b] for a, b in pairwise([0, *cuts, len(text)])]
+        assert found(pieces) == found([text]), (seed, text, cuts)
+
+
+def found(deltas: list[str]) -> str | None:
+    judge: Any = ZeroOutput().check(SimpleNamespace(state=State()))
+    for delta in deltas:
+        assert judge(delta, False) is None
+    violation = judge("", True)
+    return None if violation is None else violation.message

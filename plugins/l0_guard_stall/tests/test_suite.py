@@ -1,0 +1,13 @@
+"""The promises of every plugin, held by this one. It judges the time between tokens, and no text."""
+
+from __future__ import annotations
+
+from l0_guard_stall import Stall
+from l0_testing import PluginSuite
+
+
+class TestStall(PluginSuite):
+    kind = "guardrail"
+    name = "stall"
+    plugin = Stall
+    options = {"max_gap": 2.0}
