@@ -10,20 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any
 
 from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
 from l0_core.checks import Checks
-from l0_core.deadline import Aborted, Interrupted, Watch, finish, unless_cancelled
+from l0_core.deadline import Aborted, Interrupted, Watch, finish
 from l0_core.delivery import Delivery
 from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, ZeroOutput
 from l0_core.events import Event, EventType
-from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
-from l0_core.log import log_raised, logger, placed
+from l0_core.hookspecs import Failure, FallBack, Halt, RetryAfter
+from l0_core.log import logger, placed
 from l0_core.state import Outcome, State
-from l0_core.views import view
 
 if TYPE_CHECKING:
     from l0_core.continuation import ContinuationConfig
@@ -429,7 +427,9 @@ class Session:
             failure.default = RetryAfter(0.0)
         decision = failure.default
         if not isinstance(decision, Halt):
-            decision = recovery.bounded(await self._policies(attempt, failure), failure, self.watch.remaining())
+            from l0_core.policies import decided  # Most streams do not fail.
+
+            decision = recovery.bounded(await decided(self, attempt, failure), failure, self.watch.remaining())
         if not isinstance(decision, Halt):
             next_source = recovery.source + isinstance(decision, FallBack)
             self.resuming = self._can_resume(attempt, failure, self._sources[next_source])
@@ -477,59 +477,6 @@ class Session:
         if failure.category is ErrorCategory.CONTENT and attempt.proof is not None:
             return False  # The answer was whole, and as a whole not acceptable: there is nothing to continue.
         return source.can_continue(self.settings)
-
-    async def _policies(self, attempt: Attempt, failure: Failure) -> Decision:
-        """What plugins and the caller's veto make of the default."""
-        decision = failure.default
-        for bound in self.settings.plugins:
-            decide = bound.hooks.get("decide_retry")
-            if decide is None:
-                continue
-            try:
-                answer = await self._answer(decide, attempt, failure)
-            except Exception as broken:
-                log_raised(f"the policy {bound.name!r} of {bound.origin}", broken, "the next decides")
-                continue
-            if answer is not None:
-                decision = answer
-                break
-        if isinstance(decision, RetryAfter) and not await self._allowed(failure):
-            return FallBack()
-        return decision
-
-    async def _answer(self, decide: Callable[..., Any], attempt: Attempt, failure: Failure) -> Decision | None:
-        """What a policy decides. Raises what it raises, and TypeError for what is no decision."""
-        try:
-            answer = decide(view(attempt), replace(failure))
-        except asyncio.CancelledError as error:
-            raise RuntimeError("it raised CancelledError, and nobody had cancelled it") from error
-        if hasattr(answer, "__await__"):
-            self.watch.begin("policy", None)
-            answer = await unless_cancelled(answer)
-        if answer is not None and not isinstance(answer, RetryAfter | FallBack | Halt):
-            raise TypeError(f"decide_retry must return a decision or None, not {type(answer).__name__}")
-        return answer
-
-    async def _allowed(self, failure: Failure) -> bool:
-        """Whether the caller lets a retry happen. One who cannot say does not."""
-        veto = self.settings.retry.should_retry
-        if veto is None:
-            return True
-        if self.observers is not None:
-            self.observers.veto_begins(failure)
-        try:
-            answer = veto(failure.error, self.state, self.attempts - 1, failure.category)
-            if hasattr(answer, "__await__"):
-                self.watch.begin("policy", None)
-                answer = await unless_cancelled(answer)
-        except Exception as broken:
-            log_raised("Retry.should_retry", broken, "not retried")
-            if self.observers is not None:
-                self.observers.veto_raised(failure, broken)
-            return False
-        if self.observers is not None:
-            self.observers.veto_ended(failure, bool(answer))
-        return bool(answer)
 
     def _cut_short(self, reason: BaseException) -> BaseException:
         """A wait between two attempts ended before its time."""
