@@ -6,6 +6,17 @@ Names are loaded when they are first used, from the distribution that provides t
 TYPE_CHECKING = False  # type checkers take it for true; importing typing would double the cost of this import
 
 if TYPE_CHECKING:
+    from l0_consensus import Agreement as Agreement
+    from l0_consensus import Consensus as Consensus
+    from l0_consensus import ConsensusAnalysis as ConsensusAnalysis
+    from l0_consensus import ConsensusOutput as ConsensusOutput
+    from l0_consensus import ConsensusPreset as ConsensusPreset
+    from l0_consensus import ConsensusResult as ConsensusResult
+    from l0_consensus import Disagreement as Disagreement
+    from l0_consensus import DisagreementValue as DisagreementValue
+    from l0_consensus import FieldAgreement as FieldAgreement
+    from l0_consensus import FieldConsensus as FieldConsensus
+    from l0_consensus import FieldConsensusInfo as FieldConsensusInfo
     from l0_core.adapters import AdaptedEvent as AdaptedEvent
     from l0_core.adapters import Adapter as Adapter
     from l0_core.adapters import Adapters as Adapters
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
     from l0_core.errors import InvalidToolCall as InvalidToolCall
     from l0_core.errors import OutputLimitExceeded as OutputLimitExceeded
     from l0_core.errors import PluginError as PluginError
+    from l0_core.errors import StoreError as StoreError
     from l0_core.errors import TimeoutError as TimeoutError
     from l0_core.errors import Truncated as Truncated
     from l0_core.errors import ZeroOutput as ZeroOutput
@@ -110,23 +122,134 @@ if TYPE_CHECKING:
     from l0_drift import DriftConfig as DriftConfig
     from l0_drift import DriftDetector as DriftDetector
     from l0_drift import DriftResult as DriftResult
+    from l0_eventsourcing import EventEnvelope as EventEnvelope
+    from l0_eventsourcing import EventRecorder as EventRecorder
+    from l0_eventsourcing import EventReplayer as EventReplayer
+    from l0_eventsourcing import EventSourcing as EventSourcing
+    from l0_eventsourcing import EventStore as EventStore
+    from l0_eventsourcing import EventStoreWithSnapshots as EventStoreWithSnapshots
+    from l0_eventsourcing import InMemoryEventStore as InMemoryEventStore
+    from l0_eventsourcing import RecordedEvent as RecordedEvent
+    from l0_eventsourcing import RecordedEventType as RecordedEventType
+    from l0_eventsourcing import ReplayCallbacks as ReplayCallbacks
+    from l0_eventsourcing import ReplayComparison as ReplayComparison
+    from l0_eventsourcing import ReplayedState as ReplayedState
+    from l0_eventsourcing import ReplayResult as ReplayResult
+    from l0_eventsourcing import SerializedError as SerializedError
+    from l0_eventsourcing import Snapshot as Snapshot
+    from l0_eventsourcing import StreamMetadata as StreamMetadata
+    from l0_eventsourcing import resume as resume
     from l0_guard_json import JsonAnalysis as JsonAnalysis
     from l0_guard_latex import LatexAnalysis as LatexAnalysis
     from l0_guard_markdown import MarkdownAnalysis as MarkdownAnalysis
+    from l0_monitor import Metrics as Metrics
+    from l0_monitor import MetricsSnapshot as MetricsSnapshot
+    from l0_monitor import Monitoring as Monitoring
+    from l0_monitor import create_metrics as create_metrics
+    from l0_monitor import get_global_metrics as get_global_metrics
+    from l0_monitor import reset_global_metrics as reset_global_metrics
+    from l0_multimodal import Multimodal as Multimodal
+    from l0_parallel import AggregatedTelemetry as AggregatedTelemetry
+    from l0_parallel import HedgeBudget as HedgeBudget
+    from l0_parallel import OperationPool as OperationPool
+    from l0_parallel import Parallel as Parallel
+    from l0_parallel import ParallelOptions as ParallelOptions
+    from l0_parallel import ParallelResult as ParallelResult
+    from l0_parallel import PoolOptions as PoolOptions
+    from l0_parallel import PoolStats as PoolStats
+    from l0_parallel import RaceResult as RaceResult
+    from l0_parallel import batched as batched
+    from l0_parallel import create_pool as create_pool
+    from l0_parallel import hedge as hedge
+    from l0_parallel import race as race
+    from l0_parallel import sequential as sequential
+    from l0_pipeline import FAST_PIPELINE as FAST_PIPELINE
+    from l0_pipeline import PRODUCTION_PIPELINE as PRODUCTION_PIPELINE
+    from l0_pipeline import RELIABLE_PIPELINE as RELIABLE_PIPELINE
+    from l0_pipeline import Pipeline as Pipeline
+    from l0_pipeline import PipelineOptions as PipelineOptions
+    from l0_pipeline import PipelineResult as PipelineResult
+    from l0_pipeline import PipelineStep as PipelineStep
+    from l0_pipeline import StepContext as StepContext
+    from l0_pipeline import StepResult as StepResult
+    from l0_pipeline import chain_pipelines as chain_pipelines
+    from l0_pipeline import create_branch_step as create_branch_step
+    from l0_pipeline import create_pipeline as create_pipeline
+    from l0_pipeline import create_step as create_step
+    from l0_pipeline import parallel_pipelines as parallel_pipelines
+    from l0_pipeline import pipe as pipe
+    from l0_structured import JSON as JSON
+    from l0_structured import MINIMAL_STRUCTURED as MINIMAL_STRUCTURED
+    from l0_structured import RECOMMENDED_STRUCTURED as RECOMMENDED_STRUCTURED
+    from l0_structured import STRICT_STRUCTURED as STRICT_STRUCTURED
+    from l0_structured import AutoCorrectInfo as AutoCorrectInfo
+    from l0_structured import AutoCorrectResult as AutoCorrectResult
+    from l0_structured import CorrectionType as CorrectionType
+    from l0_structured import JSONSchema as JSONSchema
+    from l0_structured import JSONSchemaAdapter as JSONSchemaAdapter
+    from l0_structured import JSONSchemaDefinition as JSONSchemaDefinition
+    from l0_structured import JSONSchemaValidationError as JSONSchemaValidationError
+    from l0_structured import JSONSchemaValidationFailure as JSONSchemaValidationFailure
+    from l0_structured import JSONSchemaValidationSuccess as JSONSchemaValidationSuccess
+    from l0_structured import SimpleJSONSchemaAdapter as SimpleJSONSchemaAdapter
+    from l0_structured import StructuredConfig as StructuredConfig
+    from l0_structured import StructuredResult as StructuredResult
+    from l0_structured import StructuredState as StructuredState
+    from l0_structured import StructuredStreamResult as StructuredStreamResult
+    from l0_structured import StructuredTelemetry as StructuredTelemetry
+    from l0_structured import UnifiedSchema as UnifiedSchema
+    from l0_structured import structured as structured
+    from l0_structured import structured_array as structured_array
+    from l0_structured import structured_object as structured_object
+    from l0_structured import structured_stream as structured_stream
+    from l0_text import Compare as Compare
+    from l0_text import Difference as Difference
+    from l0_text import DifferenceSeverity as DifferenceSeverity
+    from l0_text import DifferenceType as DifferenceType
+    from l0_text import Format as Format
+    from l0_text import NormalizeOptions as NormalizeOptions
+    from l0_text import ObjectComparisonOptions as ObjectComparisonOptions
+    from l0_text import StringComparisonOptions as StringComparisonOptions
+    from l0_text import Text as Text
+    from l0_text import WhitespaceOptions as WhitespaceOptions
+    from l0_window import ChunkingStrategy as ChunkingStrategy
+    from l0_window import ChunkProcessConfig as ChunkProcessConfig
+    from l0_window import ChunkResult as ChunkResult
+    from l0_window import ContextRestorationOptions as ContextRestorationOptions
+    from l0_window import ContextRestorationStrategy as ContextRestorationStrategy
+    from l0_window import DocumentChunk as DocumentChunk
+    from l0_window import DocumentWindow as DocumentWindow
+    from l0_window import ProcessingStats as ProcessingStats
+    from l0_window import Window as Window
+    from l0_window import WindowConfig as WindowConfig
+    from l0_window import WindowStats as WindowStats
 
     from l0 import adapters as adapters
     from l0 import client as client
+    from l0 import comparison as comparison
+    from l0 import consensus as consensus
     from l0 import continuation as continuation
     from l0 import errors as errors
+    from l0 import event_sourcing as event_sourcing
     from l0 import events as events
+    from l0 import eventsourcing as eventsourcing
+    from l0 import formatting as formatting
     from l0 import guardrails as guardrails
+    from l0 import json_schema as json_schema
     from l0 import logging as logging
+    from l0 import multimodal as multimodal
+    from l0 import normalize as normalize
+    from l0 import parallel as parallel
+    from l0 import pipeline as pipeline
+    from l0 import pool as pool
+    from l0 import pydantic as pydantic
     from l0 import retry as retry
     from l0 import runtime as runtime
     from l0 import state as state
     from l0 import state_machine as state_machine
     from l0 import stream as stream
     from l0 import types as types
+    from l0 import window as window
     from l0.guardrails import JSON_ONLY_GUARDRAILS as JSON_ONLY_GUARDRAILS
     from l0.guardrails import LATEX_ONLY_GUARDRAILS as LATEX_ONLY_GUARDRAILS
     from l0.guardrails import MARKDOWN_ONLY_GUARDRAILS as MARKDOWN_ONLY_GUARDRAILS
@@ -151,6 +274,15 @@ if TYPE_CHECKING:
     from l0.types import StreamSource as StreamSource
     from l0_openai import OpenAIAdapter as OpenAIAdapter
     from l0_openai import OpenAIAdapterOptions as OpenAIAdapterOptions
+    from l0_otel import OpenTelemetry as OpenTelemetry
+    from l0_otel import OpenTelemetryConfig as OpenTelemetryConfig
+    from l0_otel import OpenTelemetryExporter as OpenTelemetryExporter
+    from l0_otel import OpenTelemetryExporterConfig as OpenTelemetryExporterConfig
+    from l0_otel import SemanticAttributes as SemanticAttributes
+    from l0_sentry import Sentry as Sentry
+    from l0_sentry import SentryConfig as SentryConfig
+    from l0_sentry import SentryExporter as SentryExporter
+    from l0_sentry import SentryExporterConfig as SentryExporterConfig
 
 __version__ = "0.1.0"
 
@@ -175,7 +307,7 @@ _TABLE = {
     ),
     "l0_core.errors": (
         "Error ErrorCode ErrorContext ErrorCategory TimeoutError Truncated ZeroOutput InvalidToolCall "
-        "GuardrailViolationError OutputLimitExceeded AdapterNotFound PluginError "
+        "GuardrailViolationError OutputLimitExceeded AdapterNotFound PluginError StoreError "
         "is_error is_l0_error"
     ),
     "l0_core.guardrails": "GuardrailRule GuardrailViolation Violation",
@@ -209,7 +341,7 @@ _TABLE = {
     ),
     "l0_parallel": (
         "Parallel ParallelResult ParallelOptions RaceResult AggregatedTelemetry parallel race sequential "
-        "batched OperationPool PoolOptions PoolStats create_pool"
+        "batched hedge HedgeBudget OperationPool PoolOptions PoolStats create_pool"
     ),
     "l0_pipeline": (
         "pipe Pipeline PipelineStep PipelineOptions PipelineResult StepContext StepResult create_pipeline "
@@ -238,7 +370,7 @@ _TABLE = {
     "l0_eventsourcing": (
         "EventSourcing EventStore EventStoreWithSnapshots InMemoryEventStore EventRecorder EventReplayer "
         "EventEnvelope RecordedEvent RecordedEventType Snapshot SerializedError ReplayResult ReplayCallbacks "
-        "ReplayedState ReplayComparison StreamMetadata"
+        "ReplayedState ReplayComparison StreamMetadata resume"
     ),
 }
 """What the face shows, by the module that provides it."""

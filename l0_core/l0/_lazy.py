@@ -13,14 +13,18 @@ __all__ = ["find", "installed", "provider", "show"]
 
 def provider(module: str, wanted: str) -> ModuleType:
     """A module that provides a name of the face. Raises ImportError, which says what to install."""
+    top = module.partition(".")[0]
     try:
-        return import_module(module)
+        found = import_module(module)
     except ModuleNotFoundError as error:
-        top = module.partition(".")[0]
         if error.name != top:
             raise
-        package = top.replace("_", "-")
-        raise ImportError(f"{wanted} needs the {package} package: pip install {package}") from None
+    else:
+        # A folder of that name is a package too, and has nothing in it.
+        if getattr(sys.modules[top], "__file__", None):
+            return found
+    package = top.replace("_", "-")
+    raise ImportError(f"{wanted} needs the {package} package: pip install {package}") from None
 
 
 def find(name: str, namespace: dict[str, Any], table: Mapping[str, str], modules: str = "") -> Any:
@@ -43,20 +47,24 @@ def installed(table: Mapping[str, str]) -> list[str]:
     """The names of a table that can be had here. Nothing is imported to know that."""
     from importlib.util import find_spec
 
-    return [
-        name for module, names in table.items() if find_spec(module.partition(".")[0]) is not None
-        for name in names.split()
-    ]  # fmt: skip
+    def is_here(module: str) -> bool:
+        found = find_spec(module.partition(".")[0])
+        return found is not None and found.origin is not None
+
+    return [name for module, names in table.items() if is_here(module) for name in names.split()]
 
 
 class _Showing(ModuleType):
     """A module of the face that shows another module."""
 
     _shown: ModuleType
+    _rooms: tuple[str, ...]
 
     def __getattr__(self, name: str) -> Any:
         # What is asked of a module as such, like __path__, is this one's to answer.
-        if not (name.startswith("__") or name == "_shown"):
+        if not (name.startswith("__") or name in ("_shown", "_rooms")):
+            if name in self._rooms:
+                return import_module(f"{self.__name__}.{name}")
             try:
                 return getattr(self._shown, name)
             except AttributeError:
@@ -87,13 +95,41 @@ class _Callable(_Showing):
         return self._function(*args, **kwargs)
 
 
-def show(face: str, module: str, *, is_function: bool = False) -> None:
+class _Absent(_Showing):
+    """One whose distribution is not here. Those of rooms in it may be, so what is missing is told when it is used."""
+
+    _module: str
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_shown":
+            return provider(self._module, self.__name__)
+        return super().__getattr__(name)
+
+    @property
+    def __all__(self) -> list[str]:
+        return list(self._shown.__all__)
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._rooms)
+
+
+def show(face: str, module: str, *, is_function: bool = False, rooms: str = "", rooms_of_others: str = "") -> None:
     """Make a module of the face show another module, all of it; and be the function of its name, if it has one.
 
-    Raises ImportError, which says what to install.
+    `rooms` are the modules within it, which are loaded when they are used. They are the face's own, whatever the other
+    module has under their names. `rooms_of_others` are shown by distributions that do not need this one, and are there
+    without it. Raises ImportError, which says what to install.
     """
-    shown = provider(module, face)
     showing = sys.modules[face]
+    showing.__dict__["_rooms"] = (*rooms.split(), *rooms_of_others.split())
+    try:
+        shown = provider(module, face)
+    except ImportError:
+        if not rooms_of_others:
+            raise
+        showing.__dict__["_module"] = module
+        showing.__class__ = _Absent
+        return
     showing.__dict__["_shown"] = shown
     if hasattr(shown, "__all__"):
         showing.__dict__["__all__"] = list(shown.__all__)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 from l0_core.errors import AdapterNotFound, PluginError
 from l0_core.events import ContentType, DataPayload, Event, EventType, Progress
 from l0_core.plugins import recognition, registry
+from l0_core.raised import described
 
 if TYPE_CHECKING:
     from l0_core.hookspecs import AttemptContext
@@ -75,6 +76,16 @@ class EventPassthroughAdapter:
 _passthrough = EventPassthroughAdapter()
 
 
+class _Within(EventPassthroughAdapter):
+    """Reads a stream of L0's own. One that was left ends quietly: only its COMPLETE is proof."""
+
+    name = "l0"
+    end_is_proof = False
+
+
+_within = _Within()
+
+
 def unwrap(item: Any) -> Event:
     """The event in what a documented adapter or a plain iterator yields."""
     if item.__class__ is AdaptedEvent:
@@ -90,18 +101,20 @@ def unwrap(item: Any) -> Event:
     )
 
 
-def read(ctx: AttemptContext, source: Any, chosen: Any) -> Reading:
+def read(ctx: AttemptContext, source: Any, chosen: Any, keeps_raw: bool = False) -> Reading:
     """Find out how to read what a factory returned. `chosen` is the caller's adapter, an instance or a name.
 
-    Raises AdapterNotFound.
+    Where the provider's chunks are to be kept, the source itself is iterated. Raises AdapterNotFound.
     """
+    if type(source).__module__ == "l0_core.stream":
+        return Reading(_within, source, aiter(source), None)
     adapter = chosen
     if chosen is None or isinstance(chosen, str):
         adapter = _find(ctx, source, chosen)
     if hasattr(adapter, "stream_adapter"):
         adapter = adapter.stream_adapter()
     if hasattr(adapter, "decode"):
-        iterate = getattr(adapter, "iterate", None)
+        iterate = None if keeps_raw else getattr(adapter, "iterate", None)
         iterable = source if iterate is None else iterate(source)
         return Reading(adapter, source, _iterator(iterable), adapter.decode)
     return Reading(adapter, source, _iterator(adapter.wrap(source)), None)
@@ -145,7 +158,7 @@ def by_name(name: str, ctx: AttemptContext | None, source: Any) -> Any:
     except AdapterNotFound:
         raise
     except Exception as error:
-        raise PluginError(f"The adapter {name!r} of {bound.origin} raised {type(error).__name__}: {error}") from error
+        raise PluginError(f"The adapter {name!r} of {bound.origin} raised {described(error)}") from error
     if found is None:
         kind = type(source)
         raise AdapterNotFound(f"The adapter {name!r} does not read {kind.__module__}.{kind.__qualname__} objects")

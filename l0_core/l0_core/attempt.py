@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from l0_core.checks import Checks
     from l0_core.continuation import Seam
     from l0_core.gates import Gate
+    from l0_core.lifecycle import ObservabilityEventType
     from l0_core.session import Session
     from l0_core.settings import Settings
     from l0_core.state import State
 
-__all__ = ["Attempt", "Source"]
+__all__ = ["Attempt", "BeganAnew", "Source"]
 
 INCOMPLETE_REASONS = frozenset(("length", "max_tokens", "max_output_tokens", "content_filter", "safety", "recitation"))
 """Finish reasons by which a provider says that it stopped before the answer was whole."""
@@ -31,13 +32,18 @@ _READ: Any = object()
 """Stands for a single stream that was handed out."""
 
 
+class BeganAnew(Truncated):
+    """The source is a stream of L0's own, and has withdrawn some of what it said: what stands is another attempt."""
+
+
 class Source:
     """Where attempts come from: a factory, or a single stream that can be read once."""
 
-    __slots__ = ("_made", "_refused", "_takes_attempt", "once")
+    __slots__ = ("_going_on", "_made", "_refused", "_takes_attempt", "once")
 
     def __init__(self, given: Any) -> None:
         self._made: Any = given
+        self._going_on: Any = None
         self._refused = False
         self.once = not callable(given) or (hasattr(given, "__aiter__") and not isinstance(given, type))
         self._takes_attempt = not self.once and _takes_an_argument(given)
@@ -75,7 +81,17 @@ class Source:
         another = getattr(self._made, "ask_otherwise", None)
         self._refused = another is None or not another()
 
+    def go_on_with(self, attempt: Attempt) -> None:
+        """The next attempt is the rest of what this one read, which has begun anew."""
+        from l0_core.stream import Rest  # which is made of attempts
+
+        self._going_on = Rest(getattr(attempt.made, "stream", attempt.made))
+        attempt.made = attempt.reading = None  # It is not to be closed with the attempt.
+
     def make(self, attempt: Attempt) -> Any:
+        if self._going_on is not None:
+            made, self._going_on = self._going_on, None
+            return made
         if self.once:
             made = self._made
             self._made = _READ
@@ -113,7 +129,6 @@ class Attempt:
         "feedback",
         "flowing",
         "gates",
-        "items",
         "kept",
         "made",
         "number",
@@ -121,31 +136,36 @@ class Attempt:
         "proof",
         "reading",
         "released",
+        "repeatable",
         "seam",
         "source",
         "spoke",
         "tools",
+        "within",
     )
 
-    def __init__(self, session: Session, number: int, source: int) -> None:
+    def __init__(self, session: Session, number: int, source: int, feedback: str | None = None) -> None:
         self._session = session
         self.number = number
         self.source = source
         self.kept = ""
         self.exact = False
         self.seam: Seam | None = None
-        self.feedback: str | None = None
+        self.feedback = feedback
         self.made: Any = None
         self.reading: Reading | None = None
         self.checks: Checks | None = None
         self.gates: dict[tuple[EventType, int], Gate] = {}
-        self.items = 0
+        self.repeatable: list[Event] | None = None
+        """Data and messages that earlier attempts delivered, and that this one has not said again."""
         self.tools: ToolCalls | None = None
         self.proof: Event | None = None
         self.progressed = False
         self.flowing = False
         self.spoke = False
         self.released = False
+        self.within = False
+        """Whether the source is a stream of L0's own."""
 
     @property
     def stream_id(self) -> str:
@@ -174,19 +194,32 @@ class Attempt:
         return None if remaining is None else self.clock() + remaining
 
     @property
+    def cut_short(self) -> str | None:
+        reason = None if self.proof is None else (self.proof.data or {}).get("finish_reason")
+        return reason if reason in INCOMPLETE_REASONS else None
+
+    @property
     def silence(self) -> float:
         return self._session.watch.silence
 
+    def emit(self, event_type: ObservabilityEventType, **meta: Any) -> None:
+        if self._session.observers is not None:
+            self._session.observers.emit(event_type, **meta)
+
     async def open(self, source: Source, adapter: Any) -> None:
         """Call the factory and find out how to read what it returns."""
-        made = source.make(self)
-        if hasattr(made, "__await__"):
-            made = await made
+        observers = self._session.observers
+        if observers is not None and observers.surrounds:
+            with observers.around(self):
+                made = await _made(source, self)
+        else:
+            made = await _made(source, self)
         self.made = made
+        self.within = type(made).__module__ == "l0_core.stream"
         plugins = self._session.settings.plugins
         if plugins and adapter is None:
             adapter = next(recognitions(plugins, self, made), None)
-        self.reading = read(self, made, adapter)
+        self.reading = read(self, made, adapter, keeps_raw=self._session.raw is not None)
 
     def decoded(self, chunk: Any) -> Iterable[Event]:
         """The events in a chunk."""
@@ -229,6 +262,15 @@ class Attempt:
             return self.proof or Event(EventType.COMPLETE)
         raise Truncated("The source ended, and nothing that it sent proves that the answer was whole")
 
+    def was_retried(self, error: BaseException) -> bool:
+        """Whether the source is a stream of L0's own, and this the error with which it has given up."""
+        return self.within and hasattr(error, "attempts")
+
+    def withdrawn(self) -> Truncated:
+        """What to raise where the source has withdrawn some of what it said."""
+        kind = BeganAnew if self.within else Truncated
+        return kind("The source withdrew some of what it had said")
+
     def closing(self) -> Coroutine[Any, Any, None] | None:
         """What closes the source, or None if there is nothing to close. Answers once."""
         made, reading = self.made, self.reading
@@ -237,6 +279,11 @@ class Attempt:
         if _is_over(made) and _is_over(iterator):
             return None
         return _close(iterator, made)
+
+
+async def _made(source: Source, attempt: Attempt) -> Any:
+    made = source.make(attempt)
+    return await made if hasattr(made, "__await__") else made
 
 
 def _is_over(source: Any) -> bool:

@@ -16,6 +16,7 @@ from l0_core.holding import FOREVER
 from l0_core.hookspecs import AttemptContext, Check, Judge
 from l0_core.log import log_raised
 from l0_core.plugins import Bound, bind, registry
+from l0_core.raised import described
 from l0_core.state import State
 from l0_core.views import view
 
@@ -67,6 +68,8 @@ def resolve_guardrails(given: Iterable[object]) -> tuple[Guardrail, ...]:
 
 
 def _resolve(item: object) -> Guardrail:
+    if isinstance(item, Guardrail):
+        return item
     if isinstance(item, GuardrailRule):
         return Guardrail(item.name, lambda ctx: open_rule(item, ctx), getattr(item, "on_error", "open"))
     if isinstance(item, str):
@@ -205,25 +208,45 @@ class Checks:
     Their result is None, or what is still to be awaited: pass it to `wait`.
     """
 
-    __slots__ = ("_before", "_guardrails", "_judges", "_places", "_reporter", "_retries", "_seen", "holdback", "state")
+    __slots__ = (
+        "_before",
+        "_found",
+        "_guardrails",
+        "_judges",
+        "_places",
+        "_reporter",
+        "_retries",
+        "_seen",
+        "_told",
+        "cut_short",
+        "holdback",
+        "state",
+    )
 
     def __init__(
         self,
         guardrails: Sequence[Guardrail],
         state: State,
         seen: set[tuple[object, ...]],
+        told: set[tuple[object, ...]],
         reporter: Reporter | None,
         retries: Callable[[BaseException], bool],
     ) -> None:
+        """`seen` are the violations of the stream, `told` those of them that observers know to be of this attempt."""
         self._guardrails = guardrails
         self._judges: tuple[Entry, ...] = ()
         self._seen = seen
+        self._told = told
+        self._found = 0
+        """Violations that were found, again or for the first time."""
         self._reporter = reporter
         self._retries = retries
         self._before = 0
         self._places: dict[Guardrail, int] = {}
         """Of those whose last verdict is awaited, the place in the phase."""
         self.state = state
+        self.cut_short = False
+        """Whether the provider stopped before the answer was whole."""
         self.holdback = 0
         """How many of the last characters that were fed a judge may still object to."""
 
@@ -232,7 +255,7 @@ class Checks:
             try:
                 opened = guardrail.open(ctx)
             except (Exception, asyncio.CancelledError) as error:
-                raise PluginError(f"{guardrail} cannot be opened: {type(error).__name__}: {error}") from error
+                raise PluginError(f"{guardrail} cannot be opened: {described(error)}") from error
             if opened is None:
                 continue
             check = opened if isinstance(opened, Check) else Check(opened)
@@ -277,10 +300,10 @@ class Checks:
         worst: GuardrailViolation | None = None
         reporter = self._reporter
         if reporter is not None:
-            self._before = len(self.state.violations)
+            self._before = self._found
             reporter.phase_begins(len(self._judges))
         for index, entry in enumerate(self._judges):
-            found, awaited = len(self.state.violations), len(waiting)
+            found, awaited = self._found, len(waiting)
             if reporter is not None:
                 reporter.rule_begins(index, entry[0].name)
             try:
@@ -294,9 +317,9 @@ class Checks:
                 self._places[entry[0]] = index
                 reporter.callback_begins(index, entry[0].name)
             else:
-                reporter.rule_ended(index, entry[0].name, len(self.state.violations) == found)
+                reporter.rule_ended(index, entry[0].name, self._found == found)
         if reporter is not None and (worst is not None or not waiting):
-            reporter.phase_ended(len(self.state.violations) - self._before)
+            reporter.phase_ended(self._found - self._before)
         if worst is not None:
             unwaited(waiting)
             raise _error(worst)
@@ -310,7 +333,7 @@ class Checks:
             waiting.append((entry, cast("Awaitable[Any]", answer)))
             return worst
         for violation in _violations(answer):
-            worst = self._record(violation, worst)
+            worst = self._record(entry, violation, worst)
         return worst
 
     async def wait(self, waiting: Pending) -> None:
@@ -325,7 +348,7 @@ class Checks:
         worst: GuardrailViolation | None = None
         last = bool(self._places)
         for (entry, _), answer in zip(waiting, answers, strict=True):
-            guardrail, found = entry[0], len(self.state.violations)
+            guardrail, found = entry[0], self._found
             place = self._places.pop(guardrail, None)
             if place is not None:
                 error = answer if isinstance(answer, Exception) else None
@@ -334,26 +357,34 @@ class Checks:
                 if isinstance(answer, Exception):
                     raise answer
                 for violation in _violations(answer):
-                    worst = self._record(violation, worst)
+                    worst = self._record(entry, violation, worst)
             except Exception as broken:
                 worst = self._broken(entry, broken, worst)
             if place is not None:
-                passed = len(self.state.violations) == found
-                self._reporter.rule_ended(place, guardrail.name, passed)  # type: ignore[union-attr]
+                self._reporter.rule_ended(place, guardrail.name, self._found == found)  # type: ignore[union-attr]
         if last:
-            self._reporter.phase_ended(len(self.state.violations) - self._before)  # type: ignore[union-attr]
+            self._reporter.phase_ended(self._found - self._before)  # type: ignore[union-attr]
         if worst is not None:
             raise _error(worst)
 
-    def _record(self, violation: GuardrailViolation, worst: GuardrailViolation | None) -> GuardrailViolation | None:
+    def _record(
+        self, entry: Entry, violation: GuardrailViolation, worst: GuardrailViolation | None
+    ) -> GuardrailViolation | None:
         if isinstance(violation, DriftViolation):
             self._drifts(violation)
-        if violation._identity not in self._seen:
-            self._seen.add(violation._identity)
+        self._found += 1
+        identity = violation._identity
+        is_new = identity not in self._seen
+        if is_new:
+            self._seen.add(identity)
             self.state.violations.append(violation)
-            if self._reporter is not None:
-                self._reporter.violation(violation)
+        if self._reporter is not None and identity not in self._told:
+            self._told.add(identity)
+            self._reporter.violation(violation, is_new)
         if violation.severity == "warning":
+            return worst
+        # An answer that the provider cut short is what it is: a rule about whole answers cannot ask for another.
+        if self.cut_short and not (violation.halts or entry[1].whole):
             return worst
         return violation if worst is None or (violation.halts and not worst.halts) else worst
 
@@ -379,7 +410,7 @@ class Checks:
             message=f"The guardrail raised {type(error).__name__} and could not judge",
             severity="error" if closed else "warning",
         )
-        return self._record(violation, worst)
+        return self._record(entry, violation, worst)
 
 
 def _error(violation: GuardrailViolation) -> GuardrailViolationError:

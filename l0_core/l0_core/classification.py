@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from l0_core.errors import CATEGORY_WHEN_RAISED, Error, ErrorCategory
+from l0_core.raised import message_of
 
 __all__ = [
     "body_codes",
@@ -254,7 +255,7 @@ def categorize_error(error: BaseException) -> ErrorCategory:
             return category
     if any(_is_refusal_of_sdk(link) for link in chain):
         return ErrorCategory.FATAL
-    return _category_by_message(str(error))
+    return _category_by_message(message_of(error))
 
 
 def is_retryable(error: BaseException) -> bool:

@@ -17,27 +17,46 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from l0_core.attempt import Attempt
-    from l0_core.settings import Options
+    from l0_core.run_options import RunOptions
+    from l0_core.state import State
 
-__all__ = ["WrappedClient", "run", "wrap", "wrap_client"]
+__all__ = ["WrappedClient", "run", "take_up", "wrap", "wrap_client"]
 
 
 async def run(
     stream: Any,
     *,
     fallbacks: Iterable[Any] | None = None,
-    **options: Unpack[Options],
+    stream_id: str | None = None,
+    **options: Unpack[RunOptions],
 ) -> Stream:
     """Make a dependable stream of a factory that opens one.
 
     `stream` is called on first iteration and again for each retry: without an argument, or with the attempt if it takes
     one (`number`, `source`, `kept`, `deadline`, `idempotency_key`). `fallbacks` are further factories, tried in order.
-    Errors come where the stream is consumed.
+    `stream_id` is the name under which the stream is recorded, a UUIDv7 unless given. Errors come where the stream is
+    consumed.
     """
-    return Stream(Session((stream, *(fallbacks or ())), compile_settings(options)))
+    return Stream(Session((stream, *(fallbacks or ())), compile_settings(options), stream_id))
 
 
-def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[Options]) -> Any:
+def take_up(
+    begun: State,
+    stream: Any,
+    *,
+    fallbacks: Iterable[Any] | None = None,
+    stream_id: str | None = None,
+    **options: Unpack[RunOptions],
+) -> Stream:
+    """Go on with a stream that was begun elsewhere: `begun` is what its consumer has, and what it gets is what follows.
+
+    The first attempt continues, verifies or withdraws that, as after an interruption. One whose `outcome` is known has
+    ended.
+    """
+    return Stream(Session((stream, *(fallbacks or ())), compile_settings(options), stream_id, begun))
+
+
+def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]) -> Any:
     """Make a client or a raw stream dependable.
 
     Of a client, the streaming calls that an installed adapter knows are taken over; everything else reaches it
@@ -59,7 +78,7 @@ def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **opt
     )
 
 
-def wrap_client(client: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[Options]) -> WrappedClient:
+def wrap_client(client: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]) -> WrappedClient:
     """`wrap` for what must be a client."""
     adapter = _client_adapter(client)
     if adapter is None:

@@ -30,7 +30,7 @@ class Configuration:
 
     def __init__(self, core: Core, tables: Tables) -> None:
         self.core, self.tables = core, tables
-        self._bound: tuple[Bound, ...] | None = None
+        self._bound: tuple[tuple[str, Bound], ...] | None = None
         self._guardrails: tuple[Guardrail, ...] | None = None
         self._options = {key: given.value for key, given in core.items() if key in _DIRECT}
         for name, value in (
@@ -70,16 +70,16 @@ class Configuration:
             )
         return self._guardrails
 
-    def plugins(self) -> tuple[Bound, ...]:
+    def plugins(self, *, store: bool = True) -> tuple[Bound, ...]:
         """The configured store, monitors and policies, loaded. Raises ConfigError for one that cannot be had."""
         if self._bound is None:
             self._bound = tuple(
-                _placed(given, lambda kind=kind, name=name: _loaded(kind, name))  # type: ignore[misc]
+                (kind, _placed(given, lambda kind=kind, name=name: _loaded(kind, name)))  # type: ignore[misc]
                 for key, kind in (("store", "store"), ("monitors", "monitor"), ("policies", "policy"))
                 if (given := self.core.get(key))
                 for name in ((given.value.partition("://")[0],) if kind == "store" else given.value)
             )
-        return self._bound
+        return tuple(bound for kind, bound in self._bound if store or kind != "store")
 
     def on_error(self, guardrail: str) -> Literal["open", "closed"]:
         """What happens when that guardrail raises: "open" or "closed"."""
@@ -346,7 +346,8 @@ def _read_file(path: str, content: bytes, core: Core, tables: Tables) -> None:
 
 def _url_of(store: str, given: Given) -> Given:
     if str(given.value).partition("://")[0] != store:
-        raise ConfigError(f"{given.where} = {given.value!r}: it must be a URL that begins with '{store}://'")
+        shown = masked_value("", given.value)
+        raise ConfigError(f"{given.where} = {shown!r}: it must be a URL that begins with '{store}://'")
     return given
 
 

@@ -18,7 +18,7 @@ import gc
 import time
 import types
 import weakref
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from l0_core.errors import OutputLimitExceeded, TimeoutError
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 BURST = 0.0001
 """Seconds between two notes under which the stream is taken to be delivering without waiting."""
+
+LOOK_AGAIN = 0.01
+"""Seconds in which a cancellation that is under way arrives, or has been taken back."""
 
 _NEVER = float("inf")
 
@@ -59,6 +62,7 @@ class Watch:
     All times are in seconds of the event loop's clock. `limit` holds for the present phase (until the first token,
     between tokens, after the end), `total` for all waiting together, `end` is the time by which the stream ends
     whatever happens. `silence` is the longest wait between two outputs of the present attempt.
+    `on_wake` is called when a real wait has ended, before what ended it is looked at.
     """
 
     __slots__ = (
@@ -74,6 +78,7 @@ class Watch:
         "loop",
         "mark",
         "noted",
+        "on_wake",
         "phase",
         "reason",
         "shielded",
@@ -89,6 +94,7 @@ class Watch:
     def __init__(self, total: float | None = None) -> None:
         self.loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self.noted = False
+        self.on_wake: Callable[[], None] | None = None
         self.stopped = False
         self.shielded = False
         self.reason: BaseException | None = None
@@ -140,6 +146,11 @@ class Watch:
             self._timer.cancel()
             self._timer = None
 
+    def rest(self) -> None:
+        """No deadline holds until the next phase: what is done meanwhile has a bound of its own."""
+        self.enter("", None)
+        self.timed = False
+
     def note(self) -> None:
         """A wait begins: the consumer has had its time. Raises `Interrupted` if the stream was stopped meanwhile."""
         if self.stopped:
@@ -159,6 +170,8 @@ class Watch:
     def woke(self) -> None:
         """A wait that was real is over. Raises `Interrupted` if the stream was stopped meanwhile."""
         self._charge()
+        if self.on_wake is not None:
+            self.on_wake()
         if self.stopped:
             raise Interrupted
 
@@ -206,11 +219,17 @@ class Watch:
         """The stream is over."""
         self.stopped = True
         self.timed = False
+        self.on_wake = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     # What others call.
+
+    def excuse(self, seconds: float) -> None:
+        """So much of the present wait was not the provider's."""
+        self.since += seconds
+        self.mark += seconds
 
     def interrupt(self, reason: BaseException) -> bool:
         """Stop the stream for `reason`; return whether it was waiting and is being woken.
@@ -222,18 +241,30 @@ class Watch:
             if isinstance(reason, Aborted):
                 self.reason = reason
             return self._cancelled is not None
-        generator = None if self._generator is None else self._generator()
-        waiting = generator is not None and generator.ag_running and not self.shielded
-        task = self._driver(generator) if waiting and generator is not None else None
-        if task is not None and task is not _current_task():
-            if task is self.task and task.cancelling() > self.baseline:
-                return True  # The user's cancellation is under way, and wins.
+        return self._stop(reason)
+
+    def _stop(self, reason: BaseException) -> bool:
+        task = self._waiting_task()
+        if task is not None and task is self.task and task.cancelling() > self.baseline:
+            # A cancellation of another's is under way, and wins. But it may be taken back, as anyio's scopes do.
+            self._look_again_later()
+            if not isinstance(reason, Aborted):
+                return True
+        elif task is not None:
             self._cancelled, self.before = task, task.cancelling()
             task.cancel()
         self.reason = reason
         self.stopped = True
         self.noted = False
-        return self._cancelled is not None
+        return task is not None
+
+    def _waiting_task(self) -> asyncio.Task[Any] | None:
+        """The task that waits in the stream, and is to be woken."""
+        generator = None if self._generator is None else self._generator()
+        if generator is None or not generator.ag_running or self.shielded:
+            return None
+        task = self._driver(generator)
+        return None if task is _current_task() else task
 
     def _driver(self, generator: types.AsyncGeneratorType[Any, None]) -> asyncio.Task[Any] | None:
         """The task that waits in the generator.
@@ -278,6 +309,19 @@ class Watch:
         due = self._due()
         if due != _NEVER:
             self._timer = self.loop.call_at(due, self._fire)
+
+    def _look_again_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(LOOK_AGAIN, self._look_again)
+
+    def _look_again(self) -> None:
+        """A cancellation that was under way when the stream was to be stopped has come, or was taken back."""
+        self._timer = None
+        if not self.stopped:
+            self._fire()
+        elif self.reason is not None and self._cancelled is None:
+            self._stop(self.reason)
 
     def _fire(self) -> None:
         self._timer = None

@@ -55,7 +55,7 @@ class Delivery:
         self._settings = settings
         self._watch = watch
         self.observers = observers
-        self._items: list[Event] | None = None
+        self._items: list[Event] = []
         self._checked = self._saved = self._size = 0
         self._hold: Hold | None = None
 
@@ -105,6 +105,8 @@ class Delivery:
         if kind is EventType.COMPLETE:
             self._prove(attempt, event)
             return iter(())
+        if kind is EventType.RESET:
+            raise attempt.withdrawn()
         if kind is EventType.ERROR:
             raise event.error or Error("The adapter reported an error and did not say which", ErrorCode.INVALID_STREAM)
         self._progress(attempt)
@@ -121,8 +123,7 @@ class Delivery:
             fragment = Event(EventType.PROGRESS, data={"tool_call": data}, choice=event.choice)
             return self._admit_fragment(attempt, data, fragment)
         if kind is EventType.PROGRESS:
-            self._state.last_progress = event.progress
-            return self._send(event, _pass)
+            return self._send(event, self._advance)
         return self._admit_item(attempt, event)
 
     def _progress(self, attempt: Attempt) -> None:
@@ -218,8 +219,11 @@ class Delivery:
     def _note(self, event: Event, text: str) -> None:
         """Text reaches the consumer."""
         self._append((event.type, event.choice), text)
-        if self.observers is not None and event.type is EventType.TOKEN and not event.choice:
-            self.observers.token(text)
+        if self.observers is not None:
+            if event.type is EventType.TOKEN and not event.choice:
+                self.observers.token(text)
+            else:
+                self.observers.output(event)
 
     def _sewn(self, attempt: Attempt, seam: Seam) -> None:
         """A seam is decided."""
@@ -227,7 +231,7 @@ class Delivery:
             self._state.deduplication_applied, self._state.overlap_removed = True, seam.removed
         attempt.seam = None
         if self.observers is not None:
-            self.observers.matched()
+            self.observers.sewn(seam.removed)
 
     async def end_seam(self, attempt: Attempt, seam: Seam) -> Iterator[Event]:
         """The source has ended before its seam was decided."""
@@ -307,7 +311,7 @@ class Delivery:
         if attempt.tools is None:
             attempt.tools = ToolCalls()
         attempt.tools.add(fragment, event.choice)
-        return iter(()) if self._settings.buffer_tool_calls else self._send(event, _pass)
+        return iter(()) if self._settings.buffer_tool_calls else self._send(event, self._pass)
 
     def _call(self, event: Event, attempt: Attempt) -> Iterator[Event]:
         """A whole tool call reaches the consumer; from here on the stream cannot be restarted."""
@@ -316,22 +320,33 @@ class Delivery:
         self._state.tool_calls.append(call)
         if self.observers is not None:
             self.observers.tool_call(call)
+            self.observers.output(event)
         yield event
 
     def _admit_item(self, attempt: Attempt, event: Event) -> Iterator[Event]:
         """A message or a data output: one that an earlier attempt delivered is not delivered again."""
-        if self._items is None:
-            self._items = []
-        place, attempt.items = attempt.items, attempt.items + 1
-        if place < len(self._items) and self._items[place] == event:
-            return iter(())
+        attempt.spoke = True
+        if attempt.repeatable is None:
+            attempt.repeatable = [*self._items]
+        for place, delivered in enumerate(attempt.repeatable):
+            if _says_the_same(delivered, event):
+                del attempt.repeatable[place]
+                return iter(())
         return self._send(event, self._item)
 
     def _item(self, event: Event) -> Iterator[Event]:
-        assert self._items is not None
         self._items.append(event)
         if event.payload is not None:
             self._state.data_outputs.append(event.payload)
+        yield from self._pass(event)
+
+    def _advance(self, event: Event) -> Iterator[Event]:
+        self._state.last_progress = event.progress
+        yield from self._pass(event)
+
+    def _pass(self, event: Event) -> Iterator[Event]:
+        if self.observers is not None:
+            self.observers.output(event)
         yield event
 
     # The fast lane.
@@ -421,8 +436,6 @@ class Delivery:
             due.append(self._checked + self._settings.intervals.guardrails)
         if self._settings.continuation is not None:
             due.append(self._saved + self._settings.continuation.checkpoint_interval)
-        if self.observers is not None and self.observers.tokens_per_run:
-            due.append(self.observers.sunk + self.observers.tokens_per_run)
         return max(1, min(due) - len(self._state._tokens)) if due else 0
 
     def _at_interval(self, attempt: Attempt) -> Any:
@@ -442,8 +455,6 @@ class Delivery:
         if continuation is not None and pending is None and count - self._saved >= continuation.checkpoint_interval:
             self._saved = count
             self._save_checkpoint(self._checked if attempt.checks is not None else count)
-        if pending is None and self.observers is not None:
-            self.observers.tokens_taken()
         return pending
 
     def _save_checkpoint(self, at: int) -> None:
@@ -471,7 +482,6 @@ class Delivery:
         if self.observers is not None:
             self.observers.undelivered = 0
             self.observers.token(text)
-            self.observers.tokens_taken()
 
     # Guardrails, and the end.
 
@@ -480,7 +490,7 @@ class Delivery:
 
         Where a text is continued exactly, nothing more is an answer. Where some of it was to be repeated, it is not.
         """
-        if attempt.spoke or attempt.released or attempt.items or attempt.tools is not None:
+        if attempt.spoke or attempt.released or attempt.tools is not None:
             return False
         if attempt.kept:
             return not (attempt.exact or attempt.flowing)
@@ -519,13 +529,11 @@ class Delivery:
         calls = [call for _, call in attempt.tools.whole()] if attempt.tools is not None else []
         state.tool_calls += calls  # The guardrails are to see them; the consumer gets them if they agree.
         try:
+            if attempt.checks is not None:
+                attempt.checks.cut_short = incomplete
             if rest := self._unchecked():
                 await self._check(attempt, rest)
             await self._check(attempt, "", final=True)
-        except GuardrailViolationError as error:
-            # An answer that the provider cut short is what it is: a rule about whole answers cannot ask for another.
-            if not incomplete or error.violation.halts:
-                raise
         finally:
             del state.tool_calls[len(state.tool_calls) - len(calls) :]
 
@@ -546,8 +554,13 @@ class Delivery:
         for choice, call in calls:
             out += self._call(Event(EventType.TOOL_CALL, data=call, choice=choice), attempt)
         state.finish_reason, state.usage = reason, proof.usage
-        return [*out, Event(EventType.COMPLETE, usage=proof.usage, data={"finish_reason": reason} if reason else None)]
+        out += self._pass(
+            Event(EventType.COMPLETE, usage=proof.usage, data={"finish_reason": reason} if reason else None)
+        )
+        return out
 
 
-def _pass(event: Event) -> Iterator[Event]:
-    yield event
+def _says_the_same(one: Event, other: Event) -> bool:
+    """Whether two events differ in nothing but when they were made."""
+    fields = ("type", "text", "data", "payload", "choice")
+    return all(getattr(one, name) == getattr(other, name) for name in fields)

@@ -11,6 +11,7 @@ Exceptions of L0 itself; a stream that fails raises the provider's own exception
     │   ├── OutputLimitExceeded      a limit of `Limits` was passed
     │   ├── AdapterNotFound          nothing knows how to read what the factory returned
     │   ├── PluginError              a plugin that was asked for cannot work
+    │   ├── StoreError               a store cannot keep, or cannot give back, what it was given
     │   └── ConfigError              what is configured cannot be meant (in `l0_core.config`)
     └── TimeoutError                 the provider kept the stream waiting for too long (also a builtin TimeoutError)
 """
@@ -35,6 +36,7 @@ __all__ = [
     "InvalidToolCall",
     "OutputLimitExceeded",
     "PluginError",
+    "StoreError",
     "TimeoutError",
     "Truncated",
     "ZeroOutput",
@@ -81,6 +83,7 @@ class ErrorCode(str, Enum):
     INVALID_TOOL_CALL = "INVALID_TOOL_CALL"
     OUTPUT_LIMIT = "OUTPUT_LIMIT"
     PLUGIN = "PLUGIN"
+    STORE = "STORE"
 
 
 _CATEGORY_OF_CODE = {
@@ -100,6 +103,7 @@ _CATEGORY_OF_CODE = {
     ErrorCode.INVALID_TOOL_CALL: ErrorCategory.CONTENT,
     ErrorCode.OUTPUT_LIMIT: ErrorCategory.FATAL,
     ErrorCode.PLUGIN: ErrorCategory.INTERNAL,
+    ErrorCode.STORE: ErrorCategory.INTERNAL,
 }
 
 # What these codes mean as a thing that happened to a stream, where that differs from what they mean as a name.
@@ -228,9 +232,9 @@ class Truncated(Error):
 
 
 class ZeroOutput(Error):
-    """The stream ended properly and held no text and no tool call."""
+    """The stream ended properly and held nothing: no text, no data and no tool call."""
 
-    def __init__(self, message: str = "The model answered nothing: no text and no tool call") -> None:
+    def __init__(self, message: str = "The model answered nothing: no text, no data and no tool call") -> None:
         super().__init__(message, ErrorCode.ZERO_OUTPUT)
 
 
@@ -281,6 +285,13 @@ class PluginError(Error):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ErrorCode.PLUGIN)
+
+
+class StoreError(Error):
+    """A store cannot keep, or cannot give back, what it was given."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ErrorCode.STORE)
 
 
 class TimeoutError(builtins.TimeoutError):

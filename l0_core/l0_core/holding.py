@@ -36,7 +36,7 @@ class Hold:
     def __init__(self, until_end: bool) -> None:
         self._held: deque[_Held] = deque()
         self._until_end = until_end
-        self._cleared = 0
+        self._cleared = -1 if until_end else 0
         self.arrived = 0
         self.unjudged: list[str] = []
         """Pieces of the answer that no guardrail has seen."""

@@ -31,8 +31,10 @@ from l0_core.events import Event
 from l0_core.guardrails import GuardrailViolation
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from l0_core.errors import ErrorCategory
-    from l0_core.lifecycle import ObservabilityEvent
+    from l0_core.lifecycle import ObservabilityEvent, ObservabilityEventType
     from l0_core.options import RetryableErrorType
     from l0_core.state import State
 
@@ -106,8 +108,25 @@ class AttemptContext(StreamContext, Protocol):
         ...
 
     @property
+    def feedback(self) -> str | None:
+        """Why the last answer was not acceptable, in words for the model; None if none was refused so far."""
+        ...
+
+    @property
+    def cut_short(self) -> str | None:
+        """The finish reason by which the provider says that it stopped before the answer was whole, None otherwise."""
+        ...
+
+    @property
     def silence(self) -> float:
         """The longest wait between two outputs of this attempt so far, in seconds; the consumer's time is not in it."""
+        ...
+
+    def emit(self, event_type: ObservabilityEventType, **meta: Any) -> None:
+        """Tell the stream's observers of something, in its place among what they are told otherwise.
+
+        `meta` goes to logs and telemetry: no text of the answer belongs in it.
+        """
         ...
 
 
@@ -119,7 +138,8 @@ class StreamAdapter(Protocol):
     `end_is_proof = True` where the source's own end proves it. `linger` is how many seconds to read on after the proof,
     for what some providers send last (usage). A fragment of a tool call is a PROGRESS event with
     `data={"tool_call": {"index", "id", "name", "arguments"}}`: the kernel assembles them. An optional `iterate(source)`
-    returns what to iterate, the source itself by default.
+    returns what to iterate, the source itself by default; `decode` is looked up after it. It is not asked where the
+    provider's chunks are to be kept.
     """
 
     name: str
@@ -180,12 +200,14 @@ class Check:
 
     It counts with `release="checked"`, which keeps that many from the consumer. `sys.maxsize` keeps all until the end.
     `timeout` is how many seconds a verdict of an asynchronous judge may take, None for any time: one that takes longer
-    is treated as `on_error` says.
+    is treated as `on_error` says. What a judge finds at the end of an answer that the provider cut short (`length`,
+    `content_filter`) is recorded, and the answer delivered as it is; with `whole` it is refused like any other.
     """
 
     judge: Judge
     holdback: int = 0
     timeout: float | None = 10.0
+    whole: bool = False
 
 
 @dataclass
@@ -228,7 +250,7 @@ Decision = Union[RetryAfter, FallBack, Halt]
 class Envelope:
     """An event of a stream, numbered from 0.
 
-    The numbers have no gap, unless another sink of the stream asked for `tokens` and this one did not.
+    The numbers have no gap, unless another sink of the stream asked for `tokens` or `outputs` and this one did not.
     """
 
     stream_id: str
@@ -242,12 +264,27 @@ class Sink:
 
     Async writes run one after the other, in order. `event.type` and `event.meta` say what happened.
 
-    Tokens come in runs: a TOKEN envelope's `meta` holds `tokens`, a tuple of texts in order, and `index`, the number of
-    the first.
+    With `tokens`, TOKEN envelopes hold them in runs: `meta["tokens"]` is a tuple of texts in order, `meta["index"]` the
+    number of the first, `meta["arrivals"]` pairs of a place in the run and the milliseconds since the epoch at which
+    the tokens from there on arrived. A run is handed over when the source keeps the stream waiting and it has 60
+    tokens, or is 0.2 s old.
+
+    With `outputs`, OUTPUT envelopes hold the rest of what has content, as objects: `meta["event"]` (any other `Event`
+    of the consumer's, with `meta["token_count"]`, what the state has then), `meta["violation"]` or `meta["error"]` (an
+    exception, without its traceback).
+
+    With `required`, the stream fails with a StoreError if a write raises, or does not finish within a second of the
+    end: nothing goes on unrecorded.
+
+    `around(attempt)` returns a context manager within which an attempt's source is opened, from the call of the factory
+    to what it awaits: a trace goes on into the requests that it makes.
     """
 
     write: Callable[[Sequence[Envelope]], Awaitable[None] | None]
     tokens: bool = False
+    outputs: bool = False
+    required: bool = False
+    around: Callable[[AttemptContext], AbstractContextManager[Any]] | None = None
 
 
 @hookspec
@@ -373,12 +410,13 @@ def store_event(ctx: StreamContext) -> Sink | None:
     """Take down what happens in a stream: return the sink that its events go to.
 
     Called: when a stream is made, before its first attempt. The sink's `write` is called with batches: at the end of
-        the stream, before text is withdrawn, and with `tokens` each time that 60 of them have gathered. The last batch
-        ends with SESSION_END. A stream that nobody reads has no events.
+        the stream, before text is withdrawn, and with `tokens` when the source keeps the stream waiting and 60 of them
+        have gathered, or the first is 0.2 s old. The last batch ends with SESSION_END. A stream that is
+        neither read nor closed has no events.
     Order: in the order of plugins; all of them receive.
     Return: a `Sink`, or None to stay out of this stream.
     Raises: an exception is logged once with your distribution's name; the stream goes on, and the batch is lost to
-        this sink alone.
+        this sink alone. With `required` it is the stream's: it fails, as a StoreError.
     State: keep what belongs to one stream in the sink's closure.
     Cost: a sync `write` runs on the event loop: hand slow work on. The end of a stream waits for async writes, for a
         second at most.

@@ -30,6 +30,8 @@ class ObservabilityEventType(str, Enum):
     STREAM_INIT = "STREAM_INIT"
     STREAM_READY = "STREAM_READY"
     TOKEN = "TOKEN"
+    OUTPUT = "OUTPUT"
+    """To sinks alone that ask for it: what else the consumer got, what a guardrail found, what was raised."""
     ADAPTER_DETECTED = "ADAPTER_DETECTED"
     ADAPTER_WRAP_START = "ADAPTER_WRAP_START"
     ADAPTER_WRAP_END = "ADAPTER_WRAP_END"
@@ -97,6 +99,8 @@ class ObservabilityEventType(str, Enum):
     STRUCTURED_AUTO_CORRECT_START = "STRUCTURED_AUTO_CORRECT_START"
     STRUCTURED_AUTO_CORRECT_END = "STRUCTURED_AUTO_CORRECT_END"
     CONTINUATION_START = "CONTINUATION_START"
+    CONTINUATION_END = "CONTINUATION_END"
+    """It is known how what a model says joins what it goes on from."""
 
 
 class FailureType(str, Enum):

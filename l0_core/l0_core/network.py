@@ -17,6 +17,7 @@ from typing import Any, cast
 from l0_core.classification import categorize_error, category_by_nature, chain_of, is_retryable, meaning_of, status_of
 from l0_core.delays import ERROR_TYPE_DELAY_DEFAULTS, ErrorTypeDelays
 from l0_core.errors import Error, ErrorCategory, ErrorCode
+from l0_core.raised import message_of
 
 __all__ = [
     "NetworkError",
@@ -159,7 +160,7 @@ def _kind_by_nature(error: BaseException) -> NetworkErrorType | None:
             return kind
         if found is None or kind is not _T.UNKNOWN:
             found = kind
-    return _kind_by_message(str(error)) if nothing_spoke else found
+    return _kind_by_message(message_of(error)) if nothing_spoke else found
 
 
 def _is_of_the_way(link: BaseException, category: ErrorCategory) -> bool:
@@ -175,7 +176,7 @@ def _kind_of_link(link: BaseException) -> NetworkErrorType:
     kind = _kind_by_class(link)
     if kind not in _VAGUE and kind is not _T.SSL_ERROR:
         return kind
-    said = _kind_by_message(str(link))
+    said = _kind_by_message(message_of(link))
     if said is None or (said in _VAGUE and kind in (_T.CONNECTION_DROPPED, _T.FETCH_ERROR)):
         return kind
     return said
@@ -382,7 +383,7 @@ def is_stream_interrupted(error: BaseException, token_count: int) -> bool:
     if not is_network_error(error):
         return False
     words = r"\bstream (was )?interrupted\b|\bstream closed unexpectedly\b|\bconnection lost mid-stream\b"
-    return token_count > 0 or re.search(words, str(error), re.IGNORECASE) is not None
+    return token_count > 0 or re.search(words, message_of(error), re.IGNORECASE) is not None
 
 
 def suggest_retry_delay(

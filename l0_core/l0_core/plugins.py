@@ -23,7 +23,7 @@ from l0_core.guardrails import GuardrailRule
 from l0_core.log import log_raised, logger, placed
 from l0_core.versions import skew
 
-__all__ = ["GROUPS", "Bound", "Installed", "Registry", "bind", "registry"]
+__all__ = ["GROUPS", "Bound", "Installed", "Registry", "bind", "bind_store", "registry"]
 
 GROUPS = {
     "adapter": "l0.adapters",
@@ -219,7 +219,7 @@ class Registry:
         self._installed: tuple[Installed, ...] | None = None
         self._manager = pluggy.PluginManager("l0")
         self._manager.add_hookspecs(hookspecs)
-        self._loaded: dict[tuple[str, str], Bound] = {}
+        self._loaded: dict[tuple[str, str, str | None], Bound] = {}
         self._adapters: tuple[Bound, ...] | None = None
 
     def installed(self, kind: str | None = None) -> tuple[Installed, ...]:
@@ -241,13 +241,13 @@ class Registry:
                 item.state, item.problem = "broken", problem
         return self.installed()
 
-    def load(self, kind: str, name: str) -> Bound:
-        """The plugin of that kind and name.
+    def load(self, kind: str, name: str, url: str | None = None) -> Bound:
+        """The plugin of that kind and name: made once, and of a store once for each `url`.
 
         Raises PluginError if it is not installed, if two distributions provide it, if it is disabled or if it cannot
         work; ConfigError if its Options are configured as they cannot be.
         """
-        loaded = self._loaded.get((kind, name))
+        loaded = self._loaded.get((kind, name, url))
         if loaded is not None:
             return loaded
         item = self._find(kind, name)
@@ -259,13 +259,16 @@ class Registry:
             raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {problem}")
         logger.debug("loading the %s %r of %s from %s", kind, name, item.origin, item.target)
         try:
-            bound = _bind_target(item.entry_point.load(), item)
-            self._manager.register(bound.plugin, f"{kind}:{name}")
+            bound = _bind_target(item.entry_point.load(), item, url)
+            self._manager.register(bound.plugin, f"{kind}:{name}" if url is None else f"{kind}:{len(self._loaded)}")
         except config.ConfigError:
             raise
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # A module that ends the process when it is imported is broken too.
+            if kind == "store" and isinstance(error, ValueError):
+                # It is the URL that is wrong, and not the plugin.
+                raise PluginError(f"The store {name!r} of {item.origin} cannot be opened: {error}") from error
             if isinstance(error, PluginError):
                 said = str(error)
             else:
@@ -273,7 +276,7 @@ class Registry:
             item.state, item.problem = "broken", said
             raise PluginError(f"The {kind} {name!r} of {item.origin} cannot be used: {said}") from error
         item.state = "loaded"
-        self._loaded[kind, name] = bound
+        self._loaded[kind, name, url] = bound
         return bound
 
     def _find(self, kind: str, name: str) -> Installed:
@@ -375,14 +378,17 @@ def _problem(item: Installed, providers: int) -> str | None:
     return skew(item.distribution, item.version, item.requirements)
 
 
-def _bind_target(target: object, item: Installed) -> Bound:
+def _bind_target(target: object, item: Installed, url: str | None) -> Bound:
     """What an entry point names: a plugin class, a plugin object, or a factory of documented rules."""
     configured = config.current()
-    options = configured.options(item) if configured is not None else None
-    if options:
+    options = configured.options(item) if configured is not None else {}
+    if options or url is not None:
         _look_at_options(target)
         from l0_core.config_read import validated_options
+        from l0_core.config_values import Given
 
+        if url is not None:
+            options["url"] = Given(url, "the call", "record")
         # Only a class has Options: what else they are configured for is refused here.
         target = target(validated_options(target, options, item))  # type: ignore[operator]
         return bind(target, item.name, item)
@@ -427,6 +433,24 @@ def bind_all(plugins: Sequence[object]) -> tuple[Bound, ...]:
         else:
             bound.append(bind(plugin))
     return tuple(bound)
+
+
+def bind_store(record: object) -> Bound:
+    """What a stream is recorded by: a plugin object with a `store_event` hook, or the URL of an installed store.
+
+    Raises PluginError for anything else.
+    """
+    if isinstance(record, str):
+        scheme, separator, _ = record.partition("://")
+        if not separator:
+            raise PluginError(f"{record!r} is no URL of a store: write sqlite:///runs.db, or the like")
+        return registry().load("store", scheme, record)
+    if not hasattr(record, "store_event"):
+        raise PluginError(
+            f"a stream cannot be recorded by {record!r}, which has no store_event hook. Derive a store from "
+            "l0.eventsourcing.BaseEventStore, or record by l0.eventsourcing.Recording(store)"
+        )
+    return bind(record)
 
 
 def _kind_of(name: str) -> str:

@@ -6,6 +6,7 @@
         STREAM_INIT, [TIMEOUT_START]
         ADAPTER_WRAP_START, ADAPTER_DETECTED, ADAPTER_WRAP_END, STREAM_READY
         [NETWORK_RECOVERY, CONNECTION_RESTORED], [TIMEOUT_RESET]     with the first token
+        [CONTINUATION_END]
         [CHECKPOINT_SAVED, on_checkpoint]*  [GUARDRAIL_RULE_RESULT, on_violation]*  [RESET]*
         [GUARDRAIL_PHASE_START (RULE_START, RULE_RESULT, RULE_END)* GUARDRAIL_PHASE_END]      at its end
       failing:     [TIMEOUT_TRIGGERED, on_timeout], [NETWORK_ERROR, [CONNECTION_DROPPED]], on_error, ERROR, [RETRY_END]
@@ -23,7 +24,6 @@ may be a part of the prompt.
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from l0_core.guardrails import DriftViolation, GuardrailViolation
 from l0_core.hookspecs import Decision, Failure, FallBack, RetryAfter
 from l0_core.lifecycle import FailureType, ObservabilityEventType, RecoveryPolicy, RecoveryStrategy
 from l0_core.observers import Observers
+from l0_core.raised import message_of
 
 if TYPE_CHECKING:
     from l0_core.attempt import Attempt
@@ -64,7 +65,7 @@ class Reporter(Observers):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._start = _now()
+        self._start = self._now()
         self._checkpoints = self._failed_in_a_row = 0
         self._broken_since: float | None = None
         self._retry_since: float | None = None
@@ -72,7 +73,7 @@ class Reporter(Observers):
         self._rule: int | None = None
         self._waiting: dict[int, float] = {}
         self.machine: StateMachine | None = None
-        self._emit(E.SESSION_START)
+        self.emit(E.SESSION_START)
 
     def _enter(self, state: str) -> None:
         if self.machine is not None:
@@ -86,46 +87,52 @@ class Reporter(Observers):
         retry, fallback = attempt.number > 1, attempt.source > 0
         if self._session.resuming:
             self._enter("checkpoint_verifying")
-        self._emit(E.ATTEMPT_START, attempt=attempt.number, isRetry=retry, isFallback=fallback)
+        self.emit(E.ATTEMPT_START, attempt=attempt.number, isRetry=retry, isFallback=fallback)
         self._call("on_start", attempt.number, retry, fallback)
 
     def resuming(self, attempt: Attempt) -> None:
         count = self._session.state.token_count
-        self._emit(E.CONTINUATION_START, checkpointLength=len(attempt.kept))
-        self._emit(E.RESUME_START, checkpointLength=len(attempt.kept), tokenCount=count)
+        self.emit(E.CONTINUATION_START, checkpointLength=len(attempt.kept))
+        self.emit(E.RESUME_START, checkpointLength=len(attempt.kept), tokenCount=count)
         self._call("on_resume", attempt.kept, count)
 
     def opening(self) -> None:
         """The factory is about to be called, and the first-token deadline runs."""
         self._enter("waiting_for_token")
-        self._emit(E.STREAM_INIT)
+        self.emit(E.STREAM_INIT)
         seconds = self._session.settings.initial_token
         if seconds is not None:
-            self._emit(E.TIMEOUT_START, timeoutType="initial", configuredMs=seconds * 1000)
+            self.emit(E.TIMEOUT_START, timeoutType="initial", configuredMs=seconds * 1000)
 
     def attempt_opened(self, attempt: Attempt) -> None:
         assert attempt.reading is not None
         kind = type(attempt.made)
         name = attempt.reading.adapter.name
-        self._emit(E.ADAPTER_WRAP_START, streamType=f"{kind.__module__}.{kind.__qualname__}", adapterId=name)
-        self._emit(E.ADAPTER_DETECTED, adapterId=name)
-        self._emit(E.ADAPTER_WRAP_END, adapterId=name)
-        self._emit(E.STREAM_READY)
+        self.emit(E.ADAPTER_WRAP_START, streamType=f"{kind.__module__}.{kind.__qualname__}", adapterId=name)
+        self.emit(E.ADAPTER_DETECTED, adapterId=name)
+        self.emit(E.ADAPTER_WRAP_END, adapterId=name)
+        self.emit(E.STREAM_READY)
 
     def first_output(self, attempt: Attempt) -> None:
         """The source has begun to speak."""
         self._enter("continuation_matching" if attempt.seam is not None or attempt.gates else "streaming")
         if self._broken_since is not None:
-            took = _now() - self._broken_since
-            self._emit(E.NETWORK_RECOVERY, attemptCount=self._failed_in_a_row, durationMs=took)
-            self._emit(E.CONNECTION_RESTORED, durationMs=took)
+            took = self._now() - self._broken_since
+            self.emit(E.NETWORK_RECOVERY, attemptCount=self._failed_in_a_row, durationMs=took)
+            self.emit(E.CONNECTION_RESTORED, durationMs=took)
             self._broken_since = None
         self._failed_in_a_row = 0
+        self.woke()
         seconds = self._session.settings.inter_token
         if seconds is not None:
-            self._emit(E.TIMEOUT_RESET, timeoutType="inter", configuredMs=seconds * 1000, tokenIndex=0)
+            self.emit(E.TIMEOUT_RESET, timeoutType="inter", configuredMs=seconds * 1000, tokenIndex=0)
 
     # While it speaks.
+
+    def sewn(self, overlap: str) -> None:
+        """The answer goes on from what the consumer has; `overlap` is what it repeated of that."""
+        self.emit(E.CONTINUATION_END, overlapLength=len(overlap))
+        self.matched()
 
     def matched(self) -> None:
         """It is known how what is said joins what the consumer has."""
@@ -144,114 +151,120 @@ class Reporter(Observers):
 
     def checkpoint(self, tokens: int) -> None:
         self._checkpoints += 1
-        self._emit(E.CHECKPOINT_SAVED, tokenCount=tokens)
+        self.emit(E.CHECKPOINT_SAVED, tokenCount=tokens)
         if "on_checkpoint" in self._calls:
             # The text is put together for whoever asks for it, and for nobody else.
             self._call("on_checkpoint", self._session.state.checkpoint, tokens)
 
-    def violation(self, violation: GuardrailViolation) -> None:
-        self._emit(
+    def violation(self, violation: GuardrailViolation, is_new: bool) -> None:
+        """An attempt is objected to; not `is_new` if another attempt was, in the same words."""
+        if is_new:
+            self._output(violation=violation)
+        self.emit(
             E.GUARDRAIL_RULE_RESULT,
             **({} if self._rule is None else {"index": self._rule}),
             ruleId=violation.rule,
             passed=False,
             violation={"severity": violation.severity, "recoverable": violation.recoverable},
         )
-        self._call("on_violation", violation)
+        if is_new:
+            self._call("on_violation", violation)
 
     def drift(self, violation: DriftViolation) -> None:
         metrics = dict.fromkeys(violation.types, True)
-        self._emit(E.DRIFT_CHECK_RESULT, detected=True, score=violation.confidence, metrics=metrics)
+        self.emit(E.DRIFT_CHECK_RESULT, detected=True, score=violation.confidence, metrics=metrics)
         self._call("on_drift", list(violation.types), violation.confidence)
 
     def reset(self, event: Event) -> None:
-        self.sunk = len(self._session.state._tokens)
-        self._emit(E.RESET, **(event.data or {}))
+        self.withdrawn()
+        self.emit(E.RESET, **(event.data or {}))
+        self.output(event)
 
     def tool_call(self, call: dict[str, Any]) -> None:
         import json
 
-        self._emit(E.TOOL_REQUESTED, toolName=call["name"], toolCallId=call["id"])
-        self._emit(E.TOOL_START, toolName=call["name"], toolCallId=call["id"])
+        self.emit(E.TOOL_REQUESTED, toolName=call["name"], toolCallId=call["id"])
+        self.emit(E.TOOL_START, toolName=call["name"], toolCallId=call["id"])
         if "on_tool_call" in self._calls:
             self._call("on_tool_call", call["name"], call["id"], json.loads(call["arguments"]))
 
     # The last judgement.
 
     def phase_begins(self, rules: int) -> None:
-        self._finalizing = _now()
+        self._finalizing = self._now()
         self._enter("finalizing")
-        self._emit(E.GUARDRAIL_PHASE_START, phase="post", ruleCount=rules)
+        self.emit(E.GUARDRAIL_PHASE_START, phase="post", ruleCount=rules)
 
     def rule_begins(self, index: int, rule: str) -> None:
-        self._rule, self._rule_since = index, _now()
-        self._emit(E.GUARDRAIL_RULE_START, index=index, ruleId=rule)
+        self._rule, self._rule_since = index, self._now()
+        self.emit(E.GUARDRAIL_RULE_START, index=index, ruleId=rule)
 
     def rule_ended(self, index: int, rule: str, passed: bool) -> None:
         if passed:
-            self._emit(E.GUARDRAIL_RULE_RESULT, index=index, ruleId=rule, passed=True, violation=None)
-        took, self._rule = _now() - self._rule_since, None
-        self._emit(E.GUARDRAIL_RULE_END, index=index, ruleId=rule, passed=passed, durationMs=took)
+            self.emit(E.GUARDRAIL_RULE_RESULT, index=index, ruleId=rule, passed=True, violation=None)
+        took, self._rule = self._now() - self._rule_since, None
+        self.emit(E.GUARDRAIL_RULE_END, index=index, ruleId=rule, passed=passed, durationMs=took)
 
     def callback_begins(self, index: int, rule: str) -> None:
         """The verdict of a rule is to be waited for."""
         self._rule, self._waiting[index] = None, self._rule_since
-        self._emit(E.GUARDRAIL_CALLBACK_START, callbackId=f"{rule}-{index}", index=index, ruleId=rule)
+        self.emit(E.GUARDRAIL_CALLBACK_START, callbackId=f"{rule}-{index}", index=index, ruleId=rule)
 
     def callback_ended(self, index: int, rule: str, error: BaseException | None) -> None:
         """The verdict is in; what is found next is found by this rule."""
         self._rule, self._rule_since = index, self._waiting.pop(index)
-        self._emit(
+        self.emit(
             E.GUARDRAIL_CALLBACK_END,
             callbackId=f"{rule}-{index}",
             index=index,
             ruleId=rule,
-            durationMs=_now() - self._rule_since,
+            durationMs=self._now() - self._rule_since,
             success=error is None,
             error=None if error is None else type(error).__name__,
         )
 
     def phase_ended(self, violations: int) -> None:
-        took = _now() - self._finalizing
-        self._emit(E.GUARDRAIL_PHASE_END, phase="post", passed=not violations, violations=violations, durationMs=took)
+        took = self._now() - self._finalizing
+        self.emit(E.GUARDRAIL_PHASE_END, phase="post", passed=not violations, violations=violations, durationMs=took)
 
     # A failure.
 
     def veto_begins(self, failure: Failure) -> None:
         """`Retry.should_retry` is about to be asked."""
-        self._veto_since = _now()
+        self._veto_since = self._now()
         self._veto(E.RETRY_FN_START, failure, defaultShouldRetry=True)
 
     def veto_ended(self, failure: Failure, allowed: bool) -> None:
-        took = _now() - self._veto_since
+        took = self._now() - self._veto_since
         self._veto(E.RETRY_FN_RESULT, failure, userResult=allowed, finalShouldRetry=allowed, durationMs=took)
 
     def veto_raised(self, failure: Failure, error: BaseException) -> None:
-        took = _now() - self._veto_since
+        took = self._now() - self._veto_since
         said = type(error).__name__
         self._veto(E.RETRY_FN_ERROR, failure, error=said, finalShouldRetry=False, durationMs=took)
 
     def _veto(self, kind: ObservabilityEventType, failure: Failure, **meta: Any) -> None:
-        self._emit(kind, attempt=self._session.attempts - 1, category=failure.category.value, **meta)
+        self.emit(kind, attempt=self._session.attempts - 1, category=failure.category.value, **meta)
 
     def failed(self, attempt: Attempt, failure: Failure, decision: Decision) -> None:
         error, retry, fallback = failure.error, isinstance(decision, RetryAfter), isinstance(decision, FallBack)
         self._failed_in_a_row += 1
+        self._output(error=self._session.errors[-1])
         if isinstance(error, StreamTimeout):
             kind, milliseconds = error.timeout_type, error.timeout_seconds * 1000
             short = {"initial_token": "initial", "inter_token": "inter"}.get(kind, kind)
-            self._emit(E.TIMEOUT_TRIGGERED, timeoutType=short, elapsedMs=milliseconds, configuredMs=milliseconds)
+            self.emit(E.TIMEOUT_TRIGGERED, timeoutType=short, elapsedMs=milliseconds, configuredMs=milliseconds)
             self._call("on_timeout", kind, error.timeout_seconds)
         if failure.category is ErrorCategory.NETWORK:
             from l0_core.network import analyze_network_error
 
             code = analyze_network_error(error).type.value
-            self._broken_since = self._broken_since or _now()
-            self._emit(E.NETWORK_ERROR, error=type(error).__name__, code=code, retryable=True, willRetry=retry)
+            self._broken_since = self._broken_since or self._now()
+            self.emit(E.NETWORK_ERROR, error=type(error).__name__, code=code, retryable=True, willRetry=retry)
             if failure.delivered:
-                self._emit(E.CONNECTION_DROPPED, reason=code)
+                self.emit(E.CONNECTION_DROPPED, reason=code)
         self._call("on_error", error, retry, fallback)
-        self._emit(
+        self.emit(
             E.ERROR,
             error=type(error).__name__,
             errorCode=error.code.value if isinstance(error, Error) else None,
@@ -259,6 +272,7 @@ class Reporter(Observers):
             failureType=_failure_type(failure).value,
             recoveryStrategy=self._strategy(retry, fallback).value,
             policy=self._policy(attempt),
+            **({} if attempt.proof is None or attempt.proof.usage is None else {"usage": dict(attempt.proof.usage)}),
         )
         self._retry_ended(success=False)
 
@@ -287,11 +301,11 @@ class Reporter(Observers):
         retries = state.model_retry_count + state.network_retry_count
         reason = failure.reason.value if failure.reason is not None else failure.category.value
         network = failure.category in (ErrorCategory.NETWORK, ErrorCategory.TRANSIENT)
-        self._retry_since = _now()
+        self._retry_since = self._now()
         self._enter("retrying")
-        self._emit(E.RETRY_START, attempt=retries, maxAttempts=self._session.settings.retry.max_retries)
-        self._call("on_retry", retries, str(failure.error))
-        self._emit(
+        self.emit(E.RETRY_START, attempt=retries, maxAttempts=self._session.settings.retry.max_retries)
+        self._call("on_retry", retries, message_of(failure.error))
+        self.emit(
             E.RETRY_ATTEMPT,
             attempt=retries,
             index=retries - 1,
@@ -304,34 +318,34 @@ class Reporter(Observers):
 
     def _retry_ended(self, success: bool) -> None:
         if self._retry_since is not None:
-            took, self._retry_since = _now() - self._retry_since, None
-            self._emit(E.RETRY_END, attempt=self._session.attempts, success=success, durationMs=took)
+            took, self._retry_since = self._now() - self._retry_since, None
+            self.emit(E.RETRY_END, attempt=self._session.attempts, success=success, durationMs=took)
 
     def fell_back(self, source: int) -> None:
         self._enter("fallback")
         if source > 1:
-            self._emit(E.FALLBACK_END, index=source - 1)
-        self._emit(E.FALLBACK_START, fromIndex=source - 1, toIndex=source, reason="previous_failed")
-        self._emit(E.FALLBACK_MODEL_SELECTED, index=source)
+            self.emit(E.FALLBACK_END, index=source - 1)
+        self.emit(E.FALLBACK_START, fromIndex=source - 1, toIndex=source, reason="previous_failed")
+        self.emit(E.FALLBACK_MODEL_SELECTED, index=source)
         self._call("on_fallback", source - 1, "previous_failed")
 
     def gave_up(self, error: BaseException) -> None:
-        self._emit(E.RETRY_GIVE_UP, attempts=self._session.attempts, lastError=type(error).__name__)
+        self.emit(E.RETRY_GIVE_UP, attempts=self._session.attempts, lastError=type(error).__name__)
 
     # The end.
 
     def finalizing(self) -> None:
         """The source is closed, and all is well."""
-        self._finalizing = _now()
+        self._finalizing = self._now()
         self._enter("finalizing")
-        self._emit(E.FINALIZATION_START)
+        self.emit(E.FINALIZATION_START)
         self._retry_ended(success=True)
         if self._session.state.fallback_index:
-            self._emit(E.FALLBACK_END, index=self._session.state.fallback_index)
+            self.emit(E.FALLBACK_END, index=self._session.state.fallback_index)
 
     def completed(self) -> None:
         state = self._session.state
-        self._emit(
+        self.emit(
             E.COMPLETE,
             tokenCount=state.token_count,
             contentLength=len(state.content),
@@ -339,11 +353,11 @@ class Reporter(Observers):
             finishReason=state.finish_reason,
         )
         self._call("on_complete", state)
-        self._emit(E.FINALIZATION_END, durationMs=_now() - self._finalizing)
+        self.emit(E.FINALIZATION_END, durationMs=self._now() - self._finalizing)
 
     def aborting(self) -> None:
         state = self._session.state
-        self._emit(E.ABORT_REQUESTED, source="user")
+        self.emit(E.ABORT_REQUESTED, source="user")
         self._call("on_abort", state.token_count, len(state.content))
 
     def ended(self) -> None:
@@ -351,28 +365,24 @@ class Reporter(Observers):
         # A stream that was left is no success: of the two ends that there are, it is this one.
         self._enter("complete" if state.outcome in ("complete", "incomplete") else "error")
         if state.outcome == "aborted":
-            self._emit(
+            self.emit(
                 E.ABORT_COMPLETED, tokenCount=state.token_count, contentLength=len(state.content), resourcesFreed=True
             )
-        self._emit(
+        self.emit(
             E.SESSION_SUMMARY,
             outcome=state.outcome,
             tokenCount=state.token_count,
             startTs=self._start,
-            endTs=_now(),
+            endTs=self._now(),
             driftDetected=state.drift_detected,
             guardrailViolations=len(state.violations),
             fallbackDepth=state.fallback_index,
             retryCount=state.model_retry_count + state.network_retry_count,
             checkpointsCreated=self._checkpoints,
         )
-        self._emit(E.SESSION_END, outcome=state.outcome)
+        self.emit(E.SESSION_END, outcome=state.outcome)
         self.flush()
-
-
-def _now() -> float:
-    """Milliseconds since the epoch."""
-    return time.time() * 1000
+        self.close()
 
 
 def _camel(name: str) -> str:

@@ -13,14 +13,15 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mappi
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any
 
-from l0_core.attempt import INCOMPLETE_REASONS, Attempt, Source
+from l0_core.attempt import Attempt, BeganAnew, Source
 from l0_core.checks import Checks
 from l0_core.deadline import Aborted, Interrupted, Watch, finish
 from l0_core.delivery import Delivery
-from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, ZeroOutput
+from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, StoreError, ZeroOutput
 from l0_core.events import Event, EventType
 from l0_core.hookspecs import Failure, FallBack, Halt, RetryAfter
 from l0_core.log import logger, placed
+from l0_core.raised import record_of, without_our_frames
 from l0_core.state import Outcome, State
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ class Session:
         "watch",
     )
 
-    def __init__(self, sources: Sequence[Any], settings: Settings) -> None:
+    def __init__(
+        self, sources: Sequence[Any], settings: Settings, stream_id: str | None = None, begun: State | None = None
+    ) -> None:
         self.settings = settings
-        self.state = State()
+        self.state = begun or State()
         self.watch = Watch(settings.total)
         self.errors: list[BaseException] = []
         self.attempt: Attempt | None = None
@@ -79,10 +82,20 @@ class Session:
         self._ended: asyncio.Event | None = None
         self._seen: set[tuple[object, ...]] | None = None
         self._background: asyncio.Task[None] | None = None
-        self._stream_id: str | None = None
+        self._stream_id = stream_id
         self.delivery = Delivery(self.state, settings, self.watch, None)
+        if begun is not None:
+            self._take_up(begun)
         if settings.watched or logger.isEnabledFor(logging.DEBUG):
             self.observe()
+
+    def _take_up(self, begun: State) -> None:
+        """Go on with a stream of which the consumer has something: the first attempt here is not its first."""
+        self.attempts, begun.fallback_index = 1, 0
+        continues = self.settings.continuation is not None and len(begun.content) >= WORTH_RESUMING
+        self.resuming = continues and self._sources[0].can_continue(self.settings)
+        if begun.outcome is not None:
+            self.watch.close()
 
     def observe(self) -> Reporter:
         """Whoever tells the stream's observers of its life; made if there is none yet."""
@@ -239,6 +252,9 @@ class Session:
                         raise
                     except BaseException as raised:
                         error = watch.settle(raised)
+                if isinstance(error, BeganAnew) and settings.on_interrupt != "fail":
+                    self._sources[attempt.source].go_on_with(attempt)
+                    continue
                 if error is not None and not isinstance(error, Exception | Aborted):
                     raise error  # The user's cancellation, or the end of the process.
                 if (closing := self._closing(attempt)) is not None and (held := await self._close(closing)) is not None:
@@ -249,8 +265,7 @@ class Session:
                     if self.observers is not None:
                         self.observers.finalizing()
                     last = self.delivery.finish(attempt)
-                    reason = state.finish_reason
-                    self._decide("incomplete" if reason in INCOMPLETE_REASONS else "complete")
+                    self._decide("incomplete" if attempt.cut_short else "complete")
                     self._succeeded()
                     for event in last:
                         yield event
@@ -280,9 +295,11 @@ class Session:
                 try:
                     if self.observers is not None and self.observers.unfinished:
                         held = await self.observers.finished(CLOSE_BOUND)
-                        if held is not None:
+                        if held is not None and self._ends_in(held):
                             raise held
                 finally:
+                    if self.observers is not None:
+                        self.observers.let_go()
                     # A raised exception keeps this frame, and must not keep the stream through it.
                     del watch, settings, state, attempt, iterator, decode, take, error
                     self = None  # type: ignore[assignment]
@@ -291,7 +308,8 @@ class Session:
 
     def _next_attempt(self) -> Attempt:
         self.attempts += 1
-        attempt = self.attempt = Attempt(self, self.attempts, self.state.fallback_index)
+        feedback = None if self.attempt is None else self.attempt.feedback
+        attempt = self.attempt = Attempt(self, self.attempts, self.state.fallback_index, feedback)
         if self.attempts > 1 and not self.resuming:
             self.state.drift_detected = False  # It is said of the answer that the consumer has.
         if self.observers is not None:
@@ -317,7 +335,11 @@ class Session:
 
     def _open_checks(self, attempt: Attempt) -> None:
         self._seen = self._seen or set()
-        attempt.checks = Checks(self.settings.guardrails, self.state, self._seen, self.observers, self._would_retry)
+        # What is wrong with a text that is continued has been told; a new answer that errs as the last did has not.
+        told = set(self._seen) if attempt.kept else set()
+        attempt.checks = Checks(
+            self.settings.guardrails, self.state, self._seen, told, self.observers, self._would_retry
+        )
         attempt.checks.open(attempt)
 
     async def _is_good(self, attempt: Attempt, continuation: ContinuationConfig) -> bool:
@@ -379,8 +401,8 @@ class Session:
         """The source is done: prove it, and let the guardrails have the last word."""
         if attempt.proof is None:
             self.delivery.stop_clock()
-        proof = attempt.proof = attempt.prove()
-        incomplete = (proof.data or {}).get("finish_reason") in INCOMPLETE_REASONS
+        attempt.proof = attempt.prove()
+        incomplete = attempt.cut_short is not None
         if incomplete:
             attempt.tools = None
         elif self.delivery.is_empty(attempt):
@@ -403,6 +425,7 @@ class Session:
     async def _close(self, closing: Coroutine[Any, Any, None]) -> BaseException | None:
         """Close the source, whatever happens meanwhile. Returns a cancellation that arrived."""
         watch = self.watch
+        watch.rest()
         watch.shielded = True
         try:
             return await finish(closing, CLOSE_BOUND)
@@ -421,6 +444,8 @@ class Session:
         failure = recovery.failure(error, delivered)
         if attempt.released:
             failure.default = Halt()  # A tool call that was delivered must not be delivered again.
+        elif attempt.was_retried(error):
+            failure.default = FallBack()
         elif attempt.kept and not attempt.progressed and not attempt.spoke and recovery.is_refusal(failure):
             # It may be the continuation that is refused, and not the request.
             self._sources[attempt.source].refused()
@@ -435,9 +460,13 @@ class Session:
             self.resuming = self._can_resume(attempt, failure, self._sources[next_source])
             if delivered and not self.resuming and self.settings.on_interrupt == "fail":
                 decision = Halt()
+        self.errors.append(record := record_of(error))
+        if failure.category is ErrorCategory.NETWORK:
+            self.state.network_errors.append(record)
+        if isinstance(error, GuardrailViolationError):
+            attempt.feedback = error.violation.message
         if self.observers is not None:
             self.observers.failed(attempt, failure, decision)
-        self.errors.append(_record_of(error))
         if isinstance(decision, Halt):
             return self._failed(error)
         if isinstance(decision, FallBack):
@@ -482,7 +511,7 @@ class Session:
         """A wait between two attempts ended before its time."""
         if not isinstance(reason, Exception):
             return reason
-        self.errors.append(_record_of(reason))
+        self.errors.append(record_of(reason))
         return self._failed(reason)
 
     def _failed(self, error: Exception) -> Exception:
@@ -494,7 +523,7 @@ class Session:
                 setattr(error, name, value)
             except AttributeError:
                 break  # An exception with slots takes no attributes.
-        _without_our_frames(error)
+        without_our_frames(error)
         if self.observers is not None:
             self.observers.gave_up(error)
         return error
@@ -511,10 +540,22 @@ class Session:
         if self.state.outcome is None:
             self.state.outcome = outcome
 
+    def _ends_in(self, held: BaseException) -> bool:
+        """Whether what came while observers had their time is what the consumer gets."""
+        if isinstance(held, StoreError):
+            stopped_by_it = self.watch.reason is held and self.state.outcome == "aborted"
+            if self.state.outcome not in ("complete", "incomplete") and not stopped_by_it:
+                return False  # It has failed already, or was left.
+            self.state.outcome = "error"
+            self.errors.append(record_of(held))
+        return True
+
     def _end(self) -> None:
         """The stream is over, by whatever door."""
         self._decide("aborted")
         self.attempt = None
+        if self.state.last_token_at is None and self.watch.loop is not None:
+            self.delivery.stop_clock()
         self.watch.close()
         if self.observers is not None:
             self.observers.ended()
@@ -567,24 +608,3 @@ async def _close_quietly(closing: Any) -> None:
         await finish(closing, CLOSE_BOUND)
     except Exception as error:
         logger.debug("closing the source of a stream raised %s", placed(error))
-
-
-def _record_of(error: BaseException) -> BaseException:
-    """An error as `Stream.errors` keeps it: the same in all but its traceback.
-
-    The traceback leads to the frames of whoever holds the stream, and the stream would never be let go of.
-    """
-    # A `__new__` of the exception's own may want what it was made of, which `args` need not be.
-    builtin = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
-    record: BaseException = builtin.__new__(type(error), *error.args)
-    record.__dict__.update(error.__dict__)
-    record.__cause__, record.__suppress_context__ = error.__cause__, True
-    return record
-
-
-def _without_our_frames(error: BaseException) -> None:
-    """Begin the traceback where the caller's own code, or the provider's, begins."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("l0_core."):
-        trace = trace.tb_next
-    error.__traceback__ = trace

@@ -9,61 +9,16 @@ from l0_core import config
 from l0_core.checks import Guardrail, resolve_guardrails
 from l0_core.frozen import Frozen, frozen
 from l0_core.options import DEFAULT_CHECK_INTERVALS, NO_LIMITS, CheckIntervals, Limits, Retry, Timeout
-from l0_core.plugins import Bound, bind_all
+from l0_core.plugins import Bound, bind_all, bind_store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
-    from typing import Literal, TypedDict
+    from collections.abc import Sequence
 
     from l0_core.config_read import Configuration
     from l0_core.continuation import ContinuationConfig
-    from l0_core.drift import DriftDetector
-    from l0_core.events import Event
-    from l0_core.guardrails import GuardrailRule, GuardrailViolation
-    from l0_core.lifecycle import ObservabilityEvent
-    from l0_core.lifecycle_callbacks import LifecycleCallbacks
-    from l0_core.state import State
-
-    Nothing = Awaitable[None] | None
-
-    class Options(TypedDict, total=False):
-        """What `run()` and `wrap()` take, for type checkers: see `OPTIONS`."""
-
-        guardrails: Sequence[GuardrailRule | str | object] | None
-        plugins: Sequence[object] | None
-        drift_detector: DriftDetector | None
-        retry: Retry | None
-        timeout: Timeout | None
-        limits: Limits | None
-        check_intervals: CheckIntervals | Mapping[str, int] | None
-        adapter: Any
-        context: Mapping[str, Any] | None
-        meta: Mapping[str, Any] | None
-        buffer_tool_calls: bool
-        continue_from_last_good_token: bool | ContinuationConfig
-        build_continuation_prompt: Callable[[str], str] | None
-        on_interrupt: Literal["resume", "verify", "reset", "fail"]
-        release: Literal["live", "checked", "complete"]
-        keep_raw: bool
-        callbacks: LifecycleCallbacks | Any
-        on_event: Callable[[ObservabilityEvent], Nothing] | None
-        on_token: Callable[[str], Nothing] | None
-        on_start: Callable[[int, bool, bool], Nothing] | None
-        on_complete: Callable[[State], Nothing] | None
-        on_error: Callable[[Exception, bool, bool], Nothing] | None
-        on_stream_event: Callable[[Event], Nothing] | None
-        on_violation: Callable[[GuardrailViolation], Nothing] | None
-        on_retry: Callable[[int, str], Nothing] | None
-        on_fallback: Callable[[int, str], Nothing] | None
-        on_resume: Callable[[str, int], Nothing] | None
-        on_checkpoint: Callable[[str, int], Nothing] | None
-        on_timeout: Callable[[str, float], Nothing] | None
-        on_abort: Callable[[int, int], Nothing] | None
-        on_drift: Callable[[list[str], float | None], Nothing] | None
-        on_tool_call: Callable[[str, str, dict[str, Any]], Nothing] | None
 
 
-__all__ = ["OPTIONS", "Settings", "compile_settings"]
+__all__ = ["OPTIONS", "Settings", "compile_settings", "guardrails_or_configured"]
 
 CALLBACKS = frozenset(
     (
@@ -100,11 +55,12 @@ OPTIONS = CALLBACKS | {
     "meta",
     "on_interrupt",
     "plugins",
+    "record",
     "release",
     "retry",
     "timeout",
 }
-"""What `run()` and `wrap()` take, besides sources."""
+"""What `run()` and `wrap()` take, besides sources: `RunOptions` has their types."""
 
 NO_CONTEXT: Mapping[str, Any] = Frozen()
 
@@ -215,7 +171,7 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
     if release not in RELEASE:
         raise ValueError(f"release is {release!r}; it must be one of {', '.join(map(repr, RELEASE))}")
     plugins = _plugins(given, configured)
-    guardrails = _guardrails(given, configured)
+    guardrails = guardrails_or_configured(given.get("guardrails"))
     if plugins:
         guardrails += tuple(Guardrail.of(bound) for bound in plugins if "check" in bound.hooks)
     intervals = CheckIntervals.of(given["check_intervals"]) if "check_intervals" in given else DEFAULT_CHECK_INTERVALS
@@ -244,13 +200,18 @@ def compile_settings(options: Mapping[str, Any], default_retry: Callable[[], Ret
 
 def _plugins(given: Mapping[str, Any], configured: Configuration | None) -> tuple[Bound, ...]:
     if "plugins" in given:
-        return bind_all(given["plugins"])
-    return () if configured is None else configured.plugins()
+        plugins = bind_all(given["plugins"])
+    else:
+        plugins = () if configured is None else configured.plugins(store="record" not in given)
+    record = given.get("record", False)
+    return plugins if record is False else (*plugins, bind_store(record))
 
 
-def _guardrails(given: Mapping[str, Any], configured: Configuration | None) -> tuple[Guardrail, ...]:
-    if "guardrails" in given:
-        return resolve_guardrails(given["guardrails"])
+def guardrails_or_configured(given: Sequence[Any] | None = None) -> tuple[Guardrail, ...]:
+    """The guardrails that `guardrails=` means: those given, or those configured for None; to add some of one's own."""
+    if given is not None:
+        return resolve_guardrails(given)
+    configured = config.current()
     return () if configured is None else configured.guardrails()
 
 

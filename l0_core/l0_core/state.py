@@ -57,7 +57,7 @@ class State:
     | `reasoning`, `refusal` | text that is not the answer |
     | `choices` | the text of the other choices, by index, where several were asked for |
     | `first_token_at`, `last_token_at` | seconds since the epoch |
-    | `duration` | seconds from the first token to the last |
+    | `duration` | seconds from the first token to the proof that the answer is whole, or to where it broke off |
     """
 
     content: str = ""
@@ -114,9 +114,10 @@ class State:
     _read = ""
     _read_upto = 0
     _uncounted = 0
-    _checkpoint_at: int | str = 0  # an offset in tokens, or a text that was set
-    _reasoning: list[str] | None = None
-    _refusal: list[str] | None = None
+    # Annotated they would be fields.
+    _checkpoint_at = 0  # type: int | str  # an offset in tokens, or a text that was set
+    _reasoning = None  # type: list[str] | None
+    _refusal = None  # type: list[str] | None
 
     def _keep(self, characters: int) -> None:
         """Withdraw all but the first `characters` of the content."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["LazyStream", "Stream", "consume_stream", "get_text"]
 
 
+SAYING = frozenset((EventType.DATA, EventType.MESSAGE, EventType.TOOL_CALL))
+"""What says something by itself; text does if it is more than blanks."""
+
+
 class Stream:
     """A dependable stream: iterate over its events, or `read()` its text.
 
@@ -48,6 +52,11 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    @property
+    def stream_id(self) -> str:
+        """The name under which it is recorded: what was given to `run()`, or a UUIDv7."""
+        return self._session.stream_id
 
     @property
     def state(self) -> State:
@@ -96,6 +105,24 @@ class Stream:
             raise self._session.errors[-1]
         return self._session.state.content
 
+    async def started(self) -> bool:
+        """Wait until the stream says something: text, reasoning, data or a tool call. False if it ends without.
+
+        Nothing is lost by it: iteration begins with what came. Raises what iterating raises.
+        """
+        ahead: list[Event] = []
+        events = self._events
+        try:
+            async for event in events:
+                ahead.append(event)
+                if event.type in SAYING or (event.text and not event.text.isspace()):
+                    return True
+            return False
+        finally:
+            if ahead:
+                self._events = cast("AsyncGeneratorType[Event, None]", _after(ahead, events))
+                await anext(self._events)  # Only a generator that has begun closes what it reads from.
+
     async def text(self) -> AsyncIterator[str]:
         """The text alone, for consumers that cannot take anything back. Raises RuntimeError where text is withdrawn."""
         async for event in self._events:
@@ -110,6 +137,18 @@ class Stream:
         return f"<{type(self).__name__} {self._session.state!r}>"
 
 
+async def _after(ahead: list[Event], events: AsyncGeneratorType[Event, None]) -> AsyncIterator[Event]:
+    """What was read ahead, and then the events. A generator of its own: only who reads ahead pays for it."""
+    try:
+        yield ahead[0]
+        for event in ahead:
+            yield event
+        async for event in events:
+            yield event
+    finally:
+        await events.aclose()
+
+
 async def _told(events: AsyncGeneratorType[Event, None], reporter: Reporter) -> AsyncIterator[Event]:
     """The events, each of them told to `on_stream_event`. A generator of its own: only who asks for it pays for it."""
     try:
@@ -118,6 +157,29 @@ async def _told(events: AsyncGeneratorType[Event, None], reporter: Reporter) -> 
             yield event
     finally:
         await events.aclose()
+
+
+class Rest:
+    """What stands of a stream that has begun anew, and then the rest of it: a source like the stream itself."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        state = self.stream.state
+        for kind, text, choice in (
+            (EventType.REASONING, state.reasoning, 0),
+            (EventType.TOKEN, state.content, 0),
+            (EventType.REFUSAL, state.refusal, 0),
+            *((EventType.TOKEN, text, choice) for choice, text in state.choices.items()),
+        ):
+            if text:
+                yield Event(kind, text, choice=choice)
+        async for event in self.stream:
+            yield event
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
 
 
 class LazyStream(Stream):

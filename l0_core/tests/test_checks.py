@@ -160,6 +160,144 @@ def test_an_answer_cut_short_by_the_provider_is_not_asked_for_again() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_a_guardrail_may_ask_for_an_answer_that_is_whole(later: bool) -> None:
+    cut: list[str | None] = []
+
+    class Whole:
+        @hookimpl
+        def check(self, ctx: Any) -> Check:
+            def judge(delta: str, final: bool) -> Any:
+                if not final:
+                    return None
+                cut.append(ctx.cut_short)
+                return found() if later else violation()
+
+            async def found() -> l0.Violation:
+                return violation()
+
+            return Check(judge, whole=True)
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, finish_reason="length")
+        mild = Recording(("END", violation(message="mild")))
+        stream = await l0.run(
+            provider, adapter=provider, guardrails=[mild, Whole], retry=l0.Retry(attempts=1, base_delay=0)
+        )
+        with pytest.raises(l0.GuardrailViolationError, match="no"):
+            await stream.read()
+        assert (provider.opened, cut) == (2, ["length", "length"])
+        assert [v.message for v in stream.state.violations] == ["mild", "no"]
+
+    run(main())
+
+
+def test_the_attempt_after_an_objection_is_told_of_it() -> None:
+    """Until there is another: a fault that is not of the answer does not make it forgotten."""
+    feedback: list[str | None] = []
+    told: list[str | None] = []
+
+    def factory(attempt: Any) -> Any:
+        feedback.append(attempt.feedback)
+        if len(feedback) == 3:
+            raise ConnectionResetError
+        return provider()
+
+    class Objecting:
+        @hookimpl
+        def check(self, ctx: Any) -> Any:
+            told.append(ctx.feedback)
+            objection = {1: "too short", 2: "too long"}.get(ctx.number)
+            return lambda delta, final: violation(message=objection) if final and objection else None
+
+    provider = FakeProvider(TOKENS)
+
+    async def main() -> None:
+        stream = await l0.run(factory, adapter=provider, guardrails=[Objecting], retry=FAST)
+        await stream.read()
+
+    run(main())
+    assert feedback == told == [None, "too short", "too long", "too long"]
+
+
+def test_a_guardrail_tells_observers_in_its_place() -> None:
+    kind = l0.ObservabilityEventType.PARSE_START
+
+    class Telling:
+        @hookimpl
+        def check(self, ctx: Any) -> Any:
+            return lambda delta, final: ctx.emit(kind, length=7) if final else None
+
+    async def main() -> None:
+        events: list[l0.ObservabilityEvent] = []
+        provider = FakeProvider(TOKENS)
+        await (await l0.run(provider, adapter=provider, guardrails=[Telling], on_event=events.append)).read()
+        told = [event.type.value for event in events]
+        at = told.index("PARSE_START")
+        assert events[at].meta == {"length": 7}
+        assert events[at].stream_id == events[0].stream_id
+        assert (told[at - 1], told[at + 1]) == ("GUARDRAIL_RULE_START", "GUARDRAIL_RULE_RESULT")
+        unwatched = await l0.run(provider, adapter=provider, guardrails=[Telling])
+        assert await unwatched.read() == provider.text
+
+    run(main())
+
+
+def events_of(guardrail: Any, *answers: Any, **options: Any) -> tuple[list[l0.ObservabilityEvent], l0.Stream]:
+    """What observers are told of a stream whose attempts answer so, one after the other."""
+    events: list[l0.ObservabilityEvent] = []
+    left = list(answers)
+
+    async def source() -> Any:
+        for event in left.pop(0):
+            yield event
+
+    async def main() -> l0.Stream:
+        stream = await l0.run(source, guardrails=[guardrail], retry=FAST, on_event=events.append, **options)
+        await stream.read()
+        return stream
+
+    return events, run(main())
+
+
+def said(text: str, **usage: int) -> list[l0.Event]:
+    return [l0.Event(l0.EventType.TOKEN, text), l0.Event(l0.EventType.COMPLETE, usage=usage or None)]
+
+
+def test_a_violation_that_an_attempt_repeats_word_for_word_is_one_of_that_attempt_too() -> None:
+    heard: list[l0.Violation] = []
+    events, stream = events_of(
+        l0.GuardrailRule("long", lambda state: [] if len(state.content) > 9 else [violation()], streaming=False),
+        said("short"),
+        said("small"),
+        said("long enough"),
+        on_violation=heard.append,
+    )
+    results = [event.meta["passed"] for event in events if event.type.value == "GUARDRAIL_RULE_RESULT"]
+    phases = [event.meta["passed"] for event in events if event.type.value == "GUARDRAIL_PHASE_END"]
+    assert results == phases == [False, False, True]
+    assert len(stream.state.violations) == len(heard) == 1
+
+
+def test_what_an_attempt_said_before_is_objected_to_once_and_the_rule_does_not_pass() -> None:
+    rule = l0.GuardrailRule("warns", lambda state: [violation(severity="warning")], streaming=True)
+    events, _ = events_of(rule, said("no good"), check_intervals={"guardrails": 1})
+    told = [event for event in events if event.type.value.startswith("GUARDRAIL_RULE")]
+    assert [event.type.value for event in told] == [
+        "GUARDRAIL_RULE_RESULT", "GUARDRAIL_RULE_START", "GUARDRAIL_RULE_END",
+    ]  # fmt: skip
+    assert [event.meta.get("passed") for event in told] == [False, None, False]
+
+
+def test_what_a_failed_attempt_cost_is_told() -> None:
+    rule = l0.GuardrailRule("long", lambda state: [] if len(state.content) > 9 else [violation()], streaming=False)
+    usage = {"input_tokens": 5, "output_tokens": 1}
+    events, stream = events_of(rule, said("short", **usage), said("small"), said("long enough", output_tokens=3))
+    errors = [event.meta for event in events if event.type.value == "ERROR"]
+    assert [meta.get("usage") for meta in errors] == [usage, None]
+    assert stream.state.usage == {"output_tokens": 3}
+
+
 @pytest.mark.parametrize("broken", [ValueError("x"), asyncio.CancelledError("mine")])
 def test_a_guardrail_that_breaks_is_left_out_and_recorded(broken: BaseException) -> None:
     calls = 0

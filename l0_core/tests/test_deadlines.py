@@ -288,3 +288,98 @@ def test_an_attempt_knows_its_longest_silence() -> None:
 
     run(main())
     assert seen == [2.0]
+
+
+# A cancellation of another's, under way when the stream is to be stopped.
+
+
+async def cancelled_meanwhile(taken_back: bool, stopped: str) -> tuple[BaseException | None, l0.Stream, float]:
+    """A source whose task is cancelled by somebody, who may take it back, as anyio's cancel scopes do.
+
+    The loop is held up then, so that what stops the stream comes before the cancellation has arrived.
+    """
+
+    async def factory() -> Any:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        loop.call_later(0.5, loop._advance, now() + 2)  # type: ignore[attr-defined]
+        loop.call_later(0.6, task.cancel)
+        if stopped == "abort":
+            loop.call_later(0.7, stream.abort)
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            if not taken_back:
+                raise
+            task.uncancel()
+        await asyncio.Event().wait()
+
+    timeout = l0.Timeout(total=1000) if stopped == "deadline" else None
+    stream = await l0.run(factory, timeout=timeout, retry=ONCE)
+    reading = asyncio.ensure_future(stream.read())
+    await asyncio.wait([reading])
+    return (asyncio.CancelledError() if reading.cancelled() else reading.exception()), stream, now()
+
+
+@pytest.mark.parametrize("stopped", ["deadline", "abort"])
+def test_a_stream_is_stopped_when_a_cancellation_is_taken_back(stopped: str) -> None:
+    raised, stream, ended = run(cancelled_meanwhile(True, stopped))
+    assert isinstance(raised, l0.TimeoutError) if stopped == "deadline" else raised is None
+    assert stream.state.outcome == ("error" if stopped == "deadline" else "aborted")
+    assert ended < 3
+
+
+@pytest.mark.parametrize("stopped", ["deadline", "abort"])
+def test_a_cancellation_that_is_not_taken_back_wins(stopped: str) -> None:
+    raised, stream, _ = run(cancelled_meanwhile(False, stopped))
+    assert isinstance(raised, asyncio.CancelledError)
+    assert stream.state.outcome == "aborted"
+
+
+# Closing has a bound of its own.
+
+
+class SlowToClose:
+    """A source that is at its end, and takes its time to close."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.left = [Event(EventType.TOKEN, "a"), Event(EventType.COMPLETE)]
+        self.fails = fails
+
+    def __aiter__(self) -> SlowToClose:
+        return self
+
+    async def __anext__(self) -> Event:
+        if not self.left:
+            raise StopAsyncIteration
+        if self.fails and len(self.left) == 1:
+            raise ConnectionResetError
+        return self.left.pop(0)
+
+    async def aclose(self) -> None:
+        await asyncio.sleep(1.5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"timeout": l0.Timeout(1000, 1000)}, {"timeout": l0.Timeout(total=1000)}, {"limits": l0.Limits(max_duration=1)}],
+    ids=["between tokens", "in all", "the whole"],
+)
+def test_a_source_that_is_slow_to_close_does_not_undo_its_answer(options: dict[str, Any]) -> None:
+    async def main() -> None:
+        stream = await l0.run(SlowToClose, **options)
+        assert [event.type async for event in stream] == [EventType.TOKEN, EventType.COMPLETE]
+        assert stream.state.outcome == "complete"
+
+    run(main())
+
+
+def test_a_failed_source_that_is_slow_to_close_is_followed_by_another_attempt() -> None:
+    async def main() -> None:
+        sources = [SlowToClose(fails=True), SlowToClose()]
+        timeout = l0.Timeout(1000, 1000)
+        stream = await l0.run(lambda: sources.pop(0), timeout=timeout, retry=l0.Retry(base_delay=0))
+        assert await stream.read() == "a"
+        assert stream.state.network_retry_count == 1
+
+    run(main())

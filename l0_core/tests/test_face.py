@@ -8,6 +8,7 @@ import enum
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -64,6 +65,15 @@ def of(found: Any, path: str) -> dict[str, inspect.Parameter]:
     return taken
 
 
+def by_keyword_alone(found: Any) -> set[str]:
+    """What a function takes as `**options`: what the TypedDict says that annotates them, or what a stream takes."""
+    for parameter in inspect.signature(found).parameters.values():
+        said = re.fullmatch(r"Unpack\[(\w+)\]", str(parameter.annotation))
+        if said and (options := getattr(sys.modules[found.__module__], said[1], None)):
+            return set(options.__annotations__)
+    return {*OPTIONS, "fallbacks"}
+
+
 def is_default(documented: object, ours: object) -> bool:
     if documented is ...:
         return type(ours).__name__ == "_HAS_DEFAULT_FACTORY_CLASS" or dataclasses.is_dataclass(ours)
@@ -80,7 +90,7 @@ def check_parameters(path: str, text: str) -> None:
     for place, (name, wanted) in enumerate(documented.items()):
         ours = taken.get(name)
         if ours is None and by_keyword and wanted.kind is wanted.KEYWORD_ONLY:
-            assert name in OPTIONS | {"fallbacks"}, f"{path} takes no {name}"
+            assert name in by_keyword_alone(found), f"{path} takes no {name}"
             continue
         assert ours is not None, f"{path} takes no {name}"
         if wanted.kind is wanted.POSITIONAL_OR_KEYWORD:
@@ -204,9 +214,10 @@ def test_a_module_of_the_face_imports_no_sdk_and_no_pydantic(module: str) -> Non
 def test_all_that_a_module_promises_is_there(module: str) -> None:
     try:
         face = importlib.import_module(module)
+        assert face.__all__
     except ImportError:
         with pytest.raises(ImportError, match=rf"^{module} needs the l0-[a-z]+ package: pip install l0-[a-z]+$"):
-            importlib.import_module(module)
+            exec(f"from {module} import *", {})
         return
     assert len(set(face.__all__)) == len(face.__all__)
     for name in face.__all__:
@@ -259,6 +270,25 @@ def test_type_checkers_see_what_is_there() -> None:
     assert {name for name, path in seen.items() if path.startswith("l0.")} <= set(MODULES)
 
 
+def test_a_room_of_another_distribution_is_there_without_the_one_around_it(tmp_path: Path) -> None:
+    (tmp_path / "l0_sentry").mkdir()
+    (tmp_path / "l0_sentry" / "__init__.py").write_text("__all__ = ['Sentry']\nclass Sentry: pass\n")
+    code = """
+import sys
+sys.modules["l0_monitor"] = None  # Not installed.
+import l0.monitoring
+from l0.monitoring.sentry import Sentry
+assert l0.monitoring.sentry.Sentry is Sentry and "sentry" in dir(l0.monitoring)
+for wanted in ("Monitor", "*"):
+    try:
+        exec(f"from l0.monitoring import {wanted}")
+    except ImportError as error:
+        print(error)
+"""
+    said = python(code, PYTHONPATH=str(tmp_path)).splitlines()
+    assert said == ["l0.monitoring needs the l0-monitor package: pip install l0-monitor"] * 2
+
+
 # Modules that are functions.
 
 MADE_UP = {
@@ -269,6 +299,9 @@ async def parallel(tasks, *, concurrency=5): return tasks, concurrency
 async def race(tasks): return tasks[0]
 """,
     "l0_consensus": "class ConsensusResult: pass\nasync def consensus(tasks): return 'agreed'\n",
+    # What is made of the first, where it is installed.
+    "l0_pipeline": "",
+    "l0_window": "",
 }
 
 

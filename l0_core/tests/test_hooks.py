@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import logging
 import sys
 import types
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any
@@ -494,7 +496,9 @@ def test_store_event_a_sink_gets_every_event_numbered_and_all_the_text() -> None
         for envelope in got:
             if envelope.event.type == "TOKEN":
                 assert envelope.event.meta["index"] == place
-                assert len(envelope.event.meta["tokens"]) <= 60
+                places = [at for at, _ in envelope.event.meta["arrivals"]]
+                assert places == sorted(set(places))
+                assert places[0] == 0
                 place += len(envelope.event.meta["tokens"])
                 text += "".join(envelope.event.meta["tokens"])
         assert text == stream.state.content == "".join(tokens)
@@ -530,11 +534,26 @@ def test_store_event_batches_come_before_a_reset_and_at_the_end() -> None:
     assert last[0] == "RESET"
     assert last[-1] == "SESSION_END"
 
-    batches.clear()
-    provider = FakeProvider([f"{number} " for number in range(150)])
-    run(read(provider, plugins=[storing(lambda batch: batches.append(names(batch)), tokens=True)]))
-    assert [batch.count("TOKEN") for batch in batches] == [1, 1, 1]
-    assert batches[-1][-1] == "SESSION_END"
+
+def test_store_event_tokens_are_handed_over_when_the_stream_waits() -> None:
+    """When 60 have gathered, or when the first is a fifth of a second old, whatever the source does then."""
+
+    def batches(*args: Any, **provider: Any) -> list[tuple[float, int]]:
+        found: list[tuple[float, int]] = []
+
+        def write(batch: Any) -> None:
+            tokens = [len(each.event.meta["tokens"]) for each in batch if each.event.type == "TOKEN"]
+            found.append((round(asyncio.get_running_loop().time(), 2), sum(tokens)))
+
+        tokens = [f"{number} " for number in range(150)]
+        run(read(FakeProvider(tokens, *args, **provider), plugins=[storing(write, tokens=True)]))
+        return found
+
+    assert batches() == [(0.0, 150)]
+    assert [size for _, size in batches(pace=0.001)] == [60, 60, 30]
+    assert {size for _, size in batches(pace=0.05)[:-1]} <= {3, 4}
+    stalled = batches([Mishap("late", at=5, seconds=10)])
+    assert stalled == [(0.2, 5), (10.0, 145)]
 
 
 def test_store_event_all_receive_and_one_that_raises_loses_alone(
@@ -569,11 +588,11 @@ def test_store_event_async_writes_run_in_order_and_the_end_waits() -> None:
         got.extend(envelope.seq for envelope in batch)
 
     async def main() -> None:
-        provider = FakeProvider([f"{number} " for number in range(150)])
+        provider = FakeProvider([f"{number} " for number in range(150)], pace=0.0001)
         await read(provider, plugins=[storing(write, tokens=True)])
         assert got == list(range(len(got)))
         assert next(pauses, None) is None
-        assert asyncio.get_running_loop().time() == pytest.approx(0.3, abs=0.01)
+        assert asyncio.get_running_loop().time() == pytest.approx(0.3, abs=0.02)
 
     run(main())
 
@@ -595,3 +614,50 @@ def test_store_event_a_stream_that_is_closed_unread_is_told_as_aborted() -> None
         assert provider.opened == 0
 
     run(main())
+
+
+def test_store_event_a_source_is_opened_within_what_a_sink_puts_around_it() -> None:
+    """A trace goes on into the requests of the factory, and into nothing else."""
+    current: contextvars.ContextVar[str] = contextvars.ContextVar("current", default="")
+    seen: list[str] = []
+    steps: list[str] = []
+
+    class Tracing:
+        @hookimpl
+        def store_event(self, ctx: Any) -> Sink:
+            @contextlib.contextmanager
+            def around(attempt: Any) -> Iterator[None]:
+                token = current.set(f"attempt {attempt.number}")
+                try:
+                    yield
+                finally:
+                    current.reset(token)
+                    steps.append(f"left {attempt.number}")
+
+            return Sink(lambda batch: None, around=around)
+
+    class Broken:
+        @hookimpl
+        def store_event(self, ctx: Any) -> Sink:
+            def around(attempt: Any) -> Any:
+                raise RuntimeError("no")
+
+            return Sink(lambda batch: None, around=around)
+
+    provider = FakeProvider(("one ", "two"), [Mishap("refuse"), Mishap("raise", 1)])
+
+    async def factory() -> Any:
+        seen.append(current.get())
+        await asyncio.sleep(0)
+        seen.append(current.get())
+        return await provider()
+
+    async def main() -> None:
+        stream = await l0.run(factory, adapter=provider, plugins=[Broken, Tracing], retry=l0.Retry(base_delay=0))
+        async for _ in stream:
+            assert current.get() == ""
+        assert stream.state.completed
+
+    run(main())
+    assert seen == [f"attempt {number}" for number in (1, 1, 2, 2, 3, 3)]
+    assert steps == ["left 1", "left 2", "left 3"]

@@ -461,3 +461,32 @@ def test_two_readers_at_once_get_a_clear_error() -> None:
         assert isinstance(second.exception(), RuntimeError)
 
     run(main())
+
+
+@pytest.mark.parametrize("door", ["abort", "aclose", "cancel", "raise"])
+def test_how_long_a_stream_spoke_is_known_however_it_is_left(door: str) -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, pace=2.0)
+        stream = await l0.run(provider, adapter=provider)
+
+        async def consume() -> None:
+            async with stream:
+                async for event in stream:
+                    if event.text == TOKENS[1]:
+                        if door == "raise":
+                            raise ZeroDivisionError
+                        if door == "aclose":
+                            return
+                        if door == "abort":
+                            stream.abort()
+
+        reading = asyncio.ensure_future(consume())
+        if door == "cancel":
+            await asyncio.sleep(5)
+            reading.cancel()
+        await asyncio.wait([reading])
+        assert stream.state.outcome == "aborted"
+        assert stream.state.duration == pytest.approx(2, abs=0.01)
+
+    run(main())
+    gc.collect()

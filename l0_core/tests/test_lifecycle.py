@@ -218,7 +218,7 @@ CASES: dict[str, Case] = {
         [
             *START, *ATTEMPT, *CHECKPOINT, *BROKEN, *RETRY,
             "ATTEMPT_START", "on_start", "CONTINUATION_START", "RESUME_START", "on_resume", *RECOVERED[2:],
-            *CHECKPOINT, *DONE_AFTER_RETRY,
+            "CONTINUATION_END", *CHECKPOINT, *DONE_AFTER_RETRY,
         ],
         RESUMES,
     ),
@@ -377,6 +377,7 @@ META: dict[str, str] = {
     "SESSION_START": "",
     "ATTEMPT_START": "attempt isFallback isRetry",
     "CONTINUATION_START": "checkpointLength",
+    "CONTINUATION_END": "overlapLength",
     "RESUME_START": "checkpointLength tokenCount",
     "STREAM_INIT": "",
     "STREAM_READY": "",
@@ -429,7 +430,7 @@ SOMETIMES = {"GUARDRAIL_RULE_RESULT": {"index"}}
 """Keys that not every event of a type has: a violation that is found while the text arrives has no place in a phase."""
 
 NEVER: dict[str, str] = {
-    "TOKEN": "is for sinks that ask for tokens, and holds runs of them",
+    "TOKEN OUTPUT": "are for sinks that ask for tokens, and hold what has content",
     "TOOL_RESULT TOOL_ERROR TOOL_COMPLETED": "the application runs the tool, when the stream has ended",
     "DRIFT_CHECK_SKIPPED": "a stream without a drift detector has no drift check to tell of",
     "CONSENSUS_START CONSENSUS_STREAM_START CONSENSUS_STREAM_END CONSENSUS_OUTPUT_COLLECTED CONSENSUS_ANALYSIS "
@@ -518,6 +519,7 @@ def test_every_event_and_every_callback_is_told_of_or_accounted_for() -> None:
         ("retry", "ERROR", {"category": "network", "failureType": "network", "recoveryStrategy": "retry"}),
         ("resume", "ERROR", {"recoveryStrategy": "continue"}),
         ("resume", "CHECKPOINT_SAVED", {"tokenCount": 5}),
+        ("resume", "CONTINUATION_END", {"overlapLength": 0}),
         ("resume", "RESUME_START", {"checkpointLength": len("".join(MANY[:8])), "tokenCount": 8}),
         ("fallback", "ERROR", {"category": "fatal", "recoveryStrategy": "fallback"}),
         ("fallback", "FALLBACK_START", {"fromIndex": 0, "toIndex": 1, "reason": "previous_failed"}),
@@ -544,6 +546,13 @@ def test_what_an_event_says_of_its_case(name: str, event: str, says: dict[str, A
     log, _ = run(play(CASES[name]))
     meta = log.meta(event)
     assert {key: meta[key] for key in says} == says
+
+
+def test_the_summary_takes_its_times_from_the_clock_of_the_events() -> None:
+    log, _ = run(play(CASES["retry"]))
+    summary = log.meta("SESSION_SUMMARY")
+    assert summary["startTs"] <= log.events[0].ts
+    assert log.events[-1].ts == pytest.approx(summary["endTs"], abs=1)
 
 
 @pytest.mark.parametrize(

@@ -401,3 +401,29 @@ def test_any_error_can_carry_its_analysis(original: Exception) -> None:
 def test_it_is_imported_only_when_it_is_needed() -> None:
     code = "import sys, l0; l0.run; l0.categorize_error(OSError(104, 'x')); sys.exit('l0_core.network' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Silent(ConnectionError):
+    def __str__(self) -> str:
+        raise AttributeError("code")
+
+
+def test_an_error_that_cannot_say_what_it_is_is_not_replaced() -> None:
+    assert network.analyze_network_error(Silent()).type is T.CONNECTION_DROPPED
+    assert l0.categorize_error(type("Odd", (Exception,), {"__str__": Silent.__str__})()) is ErrorCategory.MODEL
+
+
+@pytest.mark.parametrize("kind", [Silent, type("Odd", (Exception,), {"__str__": Silent.__str__})])
+def test_a_stream_raises_the_error_that_cannot_say_what_it_is(kind: type[Exception]) -> None:
+    async def factory() -> Any:
+        raise kind
+
+    async def main() -> None:
+        heard: list[Any] = []
+        retry = l0.Retry(base_delay=0, max_retries=1)
+        stream = await l0.run(factory, retry=retry, on_retry=lambda *given: heard.append(given), on_event=heard.append)
+        with pytest.raises(kind):
+            await stream.read()
+        assert (1, "") in heard
+
+    asyncio.run(main())

@@ -151,14 +151,18 @@ class Faithful:
     def store_event(self) -> Sink:
         def write(batch: Any) -> None:
             for envelope in batch:
-                meta = {key: value for key, value in envelope.event.meta.items() if not _is_time(key)}
+                meta = {key: _plain(value) for key, value in envelope.event.meta.items() if not _is_time(key)}
                 self.events.append((envelope.seq, envelope.event.type.value, meta))
 
         return Sink(write, tokens=True)
 
 
+def _plain(value: Any) -> Any:
+    return repr(value) if isinstance(value, Exception) else value
+
+
 def _is_time(key: str) -> bool:
-    return key in ("duration", "durationMs", "startTs", "endTs")
+    return key in ("arrivals", "duration", "durationMs", "startTs", "endTs")
 
 
 def broken_observers(rng: random.Random) -> dict[str, Any]:
@@ -216,7 +220,11 @@ async def play(make: Callable[[], Scenario], observers: dict[str, Any]) -> Outco
     return Outcome(
         text=text_of(got),
         events=[seen(event) for event in got],
-        state={name: getattr(stream.state, name) for name in STATE},
+        state={
+            name: repr(value) if name == "network_errors" else value
+            for name in STATE
+            for value in [getattr(stream.state, name)]
+        },
         raised=repr(raised),
         requests=[(source.opened, source.most_open, getattr(source, "kept", None)) for source in scenario.sources],
         took=round(loop.time() - began, 2),

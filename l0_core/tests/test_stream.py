@@ -14,6 +14,8 @@ from l0 import Event, EventType
 from l0_testing import FakeProvider, Mishap, text_of
 from l0_testing.virtual import run
 
+from l0_core import hookimpl
+
 TOKENS = ("The ", "quick ", "brown ", "fox")
 FAST = l0.Retry(base_delay=0)
 ONCE = l0.Retry(max_retries=0)
@@ -292,6 +294,236 @@ def test_reset_withdraws_everything_and_fail_raises() -> None:
 
         with pytest.raises(ValueError, match="on_interrupt"):
             await l0.run(provider, on_interrupt="panic")
+
+    run(main())
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_stream_that_has_started_is_iterated_from_its_beginning(watched: bool) -> None:
+    told: list[Event] = []
+    options: dict[str, Any] = {"on_stream_event": told.append} if watched else {}
+
+    async def source() -> AsyncIterator[Event]:
+        yield Event(EventType.PROGRESS, progress=l0.Progress(percent=1))
+        yield token("\n")
+        yield token("a")
+        yield token("b")
+
+    async def main() -> None:
+        stream = await l0.run(source, **options)
+        assert await stream.started()
+        assert stream.state.content == "\na"
+        assert await stream.started()
+        assert [event.text for event in await collect(stream)] == [None, "\n", "a", "b", None]
+        assert await stream.read() == "\nab"
+        assert not await stream.started()
+        assert len(told) == 5 * watched
+
+    run(main())
+
+
+def test_a_stream_that_has_started_is_closed_by_every_door() -> None:
+    async def main() -> None:
+        for leave in ("aclose", "abort", "break", "raise"):
+            provider = FakeProvider(("a", "b"), [Mishap("stall", 1)])
+            stream = await l0.run(provider, adapter=provider)
+            assert await stream.started()
+            assert provider.open == 1
+            if leave == "aclose":
+                await stream.aclose()
+            elif leave == "abort":
+                stream.abort()
+                assert [event.text for event in await collect(stream)] == ["a"]
+            elif leave == "break":
+                async with stream:
+                    async for _ in stream:
+                        break
+            else:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(1), stream:
+                        await collect(stream)
+            assert provider.open == 0
+            assert stream.state.aborted
+
+    run(main())
+
+
+def test_starting_raises_what_iterating_raises() -> None:
+    async def main() -> None:
+        provider = FakeProvider(("a",), [Mishap("refuse")] * 9)
+        stream = await l0.run(provider, adapter=provider, retry=l0.Retry(attempts=0, max_retries=0))
+        with pytest.raises(ConnectionResetError):
+            await stream.started()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"on_interrupt": "reset"}, {"release": "complete"}, {"guardrails": "recorded"}]
+)
+@pytest.mark.parametrize("mishap", [Mishap("raise", 2), Mishap("stall", 2), Mishap("truncate", 3)])
+def test_what_a_stream_within_a_stream_withdraws_is_withdrawn(mishap: Mishap, options: dict[str, Any]) -> None:
+    """As from a wrapped client whose stream breaks, and whose next answer is another: it is not asked again for it."""
+    seen: list[str] = []
+
+    class Recorded:
+        @hookimpl
+        def check(self, ctx: Any) -> Any:
+            said: list[str] = []
+
+            def judge(delta: str, final: bool) -> None:
+                said.append(delta)
+                if final:
+                    seen.append("".join(said))
+
+            return judge
+
+    async def main() -> None:
+        provider = FakeProvider(("one ", "two ", "three"), [mishap], texts=[("one ", "two ", "zwei "), ("one ", "dos")])
+        within = {"retry": FAST, "timeout": l0.Timeout(inter_token=1000)}
+        chosen: dict[str, Any] = {"guardrails": [Recorded()]} if "guardrails" in options else options
+        stream = await l0.run(lambda: l0.run(provider, adapter=provider, **within), retry=FAST, **chosen)
+        text = ""
+        async for event in stream:
+            text = text[: event.data["keep"]] if event.is_reset and event.data else text + (event.text or "")
+        assert text == stream.state.content == "one dos"
+        assert (stream.state.outcome, provider.opened, provider.open) == ("complete", 2, 0)
+        assert seen == ["one dos"] * len(seen)
+        assert len(seen) == ("guardrails" in options)
+
+    run(main())
+
+
+def test_a_stream_within_a_stream_is_read_as_what_it_is_and_is_whole_or_is_not() -> None:
+    async def main() -> None:
+        provider = FakeProvider(("a", "b"))
+        inner: list[l0.Stream] = []
+
+        async def aborting() -> l0.Stream:
+            stream = await l0.run(provider, adapter=provider)
+            inner.append(stream)
+            if len(inner) == 1:
+                stream.abort()
+            return stream
+
+        outer = await l0.run(aborting, adapter=provider, retry=FAST)
+        assert await outer.read() == "ab"
+        assert len(inner) == 2
+        alone = await l0.run(provider, adapter=provider)
+        alone.abort()
+        with pytest.raises(l0.Truncated):
+            await (await l0.run(alone)).read()
+
+    run(main())
+
+
+def test_a_stream_within_a_stream_may_withdraw_again_and_again() -> None:
+    async def main() -> None:
+        texts = [("one ", "two"), ("one ", "zwei"), ("eins ", "zwei"), ("uno ", "dos")]
+        provider = FakeProvider((), [Mishap("raise", 2)] * 3, texts=texts)
+        stream = await l0.run(lambda: l0.run(provider, adapter=provider, retry=FAST), retry=FAST)
+        text = ""
+        async for event in stream:
+            text = text[: event.data["keep"]] if event.is_reset and event.data else text + (event.text or "")
+        assert text == stream.state.content == "uno dos"
+        assert (provider.opened, provider.open) == (4, 0)
+
+    run(main())
+
+
+def test_what_a_stream_within_a_stream_has_given_up_is_not_tried_again() -> None:
+    async def main() -> None:
+        dead, other = FakeProvider(("a",), [Mishap("refuse")] * 99), FakeProvider(("b",))
+        within = l0.Retry(attempts=2, max_retries=2, base_delay=0)
+        outer = await l0.run(lambda: l0.run(dead, adapter=dead, retry=within), retry=FAST)
+        with pytest.raises(ConnectionResetError):
+            await outer.read()
+        assert dead.opened == 3
+        outer = await l0.run(
+            lambda: l0.run(dead, adapter=dead, retry=within),
+            fallbacks=[lambda: l0.run(other, adapter=other)],
+            retry=FAST,
+        )
+        assert await outer.read() == "b"
+        assert (dead.opened, other.opened) == (6, 1)
+
+    run(main())
+
+
+def test_withdrawn_text_is_a_failure_where_it_may_not_be_withdrawn() -> None:
+    async def main() -> None:
+        provider = FakeProvider(("one ", "two"), [Mishap("raise", 1)], texts=[("one ", "two"), ("uno",)])
+        stream = await l0.run(lambda: l0.run(provider, adapter=provider, retry=FAST), on_interrupt="fail", retry=FAST)
+        with pytest.raises(l0.Truncated, match="withdrew"):
+            await stream.read()
+        assert provider.open == 0
+
+    run(main())
+
+
+def test_a_generator_that_passes_on_what_is_withdrawn_is_asked_again() -> None:
+    async def main() -> None:
+        provider = FakeProvider(("one ", "two"), [Mishap("raise", 1)], texts=[("one ", "two"), ("uno",), ("uno",)])
+
+        async def passing() -> AsyncIterator[Event]:
+            async with await l0.run(provider, adapter=provider, retry=FAST) as inner:
+                async for event in inner:
+                    yield event
+
+        stream = await l0.run(passing, retry=FAST)
+        assert await stream.read() == "uno"
+        assert (provider.opened, provider.open) == (3, 0)
+
+    run(main())
+
+
+def image(url: str, **fields: Any) -> Event:
+    return Event(EventType.DATA, payload=l0.DataPayload(l0.ContentType.IMAGE, url=url), **fields)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "urls"),
+    [
+        (["a", "ab"], "ab"),
+        (["a", "x", "x"], "ax"),
+        (["ab", "b", "ba"], "ab"),
+        (["aa", "aaa"], "aaa"),
+        (["ab", "c", "abc"], "abc"),
+    ],
+)
+def test_an_output_that_some_attempt_delivered_is_not_delivered_again(attempts: list[str], urls: str) -> None:
+    left = iter(attempts)
+
+    async def source() -> AsyncIterator[Event]:
+        for moment, url in enumerate(next(left)):
+            yield image(url, timestamp=float(moment))
+        if left.__length_hint__():
+            raise ConnectionResetError("gone")
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=FAST)
+        await collect(stream)
+        assert "".join(payload.url or "" for payload in stream.state.data_outputs) == urls
+
+    run(main())
+
+
+def test_what_is_held_to_the_end_is_held_from_the_first_event_on() -> None:
+    left = iter((["bad"], ["good"]))
+
+    async def source() -> AsyncIterator[Event]:
+        urls = next(left)
+        yield Event(EventType.PROGRESS, progress=l0.Progress(percent=50))
+        for url in urls:
+            yield image(url)
+        if urls == ["bad"]:
+            raise ConnectionResetError("gone")
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=FAST, release="complete")
+        events = await collect(stream)
+        assert [event.payload.url for event in events if event.payload] == ["good"]
+        assert stream.state.last_progress == l0.Progress(percent=50)
 
     run(main())
 

@@ -1,4 +1,4 @@
-"""For pytest: the fixtures `fault_server`, `no_leaks` and `virtual_run`, and what plugins cost, at the end of a run."""
+"""For pytest: the fixtures, the marker of one of them, and what plugins cost, at the end of a run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ import pytest
 
 # pytest loads this module at every start: what the fixtures give is imported when a test asks for it.
 if TYPE_CHECKING:
+    from l0_testing.cassette_server import CassetteServer
     from l0_testing.leaks import LeakCheck
     from l0_testing.server import FaultServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Called by pytest: make the marker known."""
+    config.addinivalue_line(
+        "markers", "l0_cassette(path, speed=0): the file that `l0_cassette` serves, beside the test."
+    )
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +35,18 @@ def fault_server(_l0_fault_server: FaultServer) -> Iterator[FaultServer]:
     _l0_fault_server.reset()
     yield _l0_fault_server
     _l0_fault_server.reset()
+
+
+@pytest.fixture
+def l0_cassette(request: pytest.FixtureRequest) -> Iterator[CassetteServer]:
+    """A `CassetteServer` in a thread, of the file that `@pytest.mark.l0_cassette(path, speed=0)` names."""
+    from l0_testing.cassette_server import CassetteServer
+
+    marker = request.node.get_closest_marker("l0_cassette")
+    if marker is None or len(marker.args) != 1 or marker.kwargs.keys() - {"speed"}:
+        raise pytest.UsageError('l0_cassette needs a mark like @pytest.mark.l0_cassette("incident.cassette", speed=0)')
+    with CassetteServer.in_thread(request.path.parent / marker.args[0], **marker.kwargs) as server:
+        yield server
 
 
 @pytest.fixture

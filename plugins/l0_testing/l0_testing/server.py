@@ -24,6 +24,10 @@ from l0_testing.wire import Connection, Reply, Request, RequestLog, error_body, 
 __all__ = ["FaultServer", "closed_port"]
 
 
+WAITING_CONNECTIONS = 4096
+"""Connections that may wait to be accepted: thousands of streams begin at once in a load test."""
+
+
 class FaultServer:
     """Serve `POST /v1/chat/completions` (streamed or not) and `GET /v1/models` on 127.0.0.1.
 
@@ -130,7 +134,9 @@ class FaultServer:
             OSError: the port is taken.
         """
         self._loop = asyncio.get_running_loop()
-        self._server = await self._loop.create_server(self._new_connection, "127.0.0.1", self._port)
+        self._server = await self._loop.create_server(
+            self._new_connection, "127.0.0.1", self._port, backlog=WAITING_CONNECTIONS
+        )
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

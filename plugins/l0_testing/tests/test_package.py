@@ -32,7 +32,9 @@ def test_every_public_name_resolves() -> None:
         l0_testing.FautlServer  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["alone", "faults", "leaks", "scripts", "server", "suites", "virtual", "wire"])
+@pytest.mark.parametrize(
+    "module", ["alone", "faults", "leaks", "measuring", "scripts", "server", "suites", "virtual", "wire"]
+)
 def test_every_module_defines_what_it_exports(module: str) -> None:
     loaded = importlib.import_module(f"l0_testing.{module}")
 

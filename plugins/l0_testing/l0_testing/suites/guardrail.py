@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from l0_core import Check, GuardrailRule, State, rule_of
+from l0_testing.measuring import no_collection
 from l0_testing.provider import ContinuingProvider, Mishap
 from l0_testing.suites import definition
 from l0_testing.suites.base import PluginSuite
@@ -249,12 +250,13 @@ class GuardrailSuite(PluginSuite, abstract=True):
 
     def _check_growth(self, what: str, measure: Callable[[int], float], sizes: Sequence[int]) -> None:
         for size, fourfold in pairwise(sizes):
-            small, large = measure(size), measure(fourfold)
+            small, large = _undisturbed(measure, size), _undisturbed(measure, fourfold)
             for _ in range(8):
                 if large < TOO_SHORT or large <= small * FOURFOLD:
                     break
                 # What else goes on makes single measurements longer, and none shorter.
-                small, large = min(small, measure(size)), min(large, measure(fourfold))
+                small = min(small, _undisturbed(measure, size))
+                large = min(large, _undisturbed(measure, fourfold))
             else:
                 self._fail(
                     f"{what}: {size:,} characters take {small * 1000:.1f} ms, and four times as many take "
@@ -311,6 +313,12 @@ class _GoesOn(ContinuingProvider):
     async def __call__(self, attempt: Any) -> Any:  # type: ignore[override]
         attempt.exact = True
         return await super().__call__(attempt)
+
+
+def _undisturbed(measure: Callable[[int], float], size: int) -> float:
+    """What is measured while nothing is collected: that takes the longer the more there is, whoever made it."""
+    with no_collection():
+        return measure(size)
 
 
 def _told(found: Iterable[Identity]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from dataclasses import replace
 from functools import partial
 from time import thread_time
 from typing import Any, NamedTuple
 
-from l0_core import AdapterNotFound, Check, GuardrailViolation, Sink, bind, hookimpl
+from l0_core import AdapterNotFound, Check, GuardrailViolation, bind, hookimpl
 
 __all__ = ["Call", "placed", "raised", "violations", "watched"]
 
@@ -159,7 +160,7 @@ def _store_event(call: Callable[..., Any], calls: list[Call]) -> Callable[..., A
 
     def store_event(self: object, ctx: Any) -> Any:
         sink = opening(ctx)
-        return None if sink is None else Sink(_timed("write", sink.write, calls, _as_is), sink.tokens)
+        return None if sink is None else replace(sink, write=_timed("write", sink.write, calls, _as_is))
 
     return store_event
 

@@ -1,0 +1,17 @@
+"""Formatting for prompts. Of the l0-text package."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from l0._lazy import show
+
+if TYPE_CHECKING:
+    from l0_text.formatting import *  # noqa: F403
+
+show(__name__, "l0_text.formatting")
+
+# By their own names these are the modules of the face, and not those of the package that it shows.
+for _name in ("context", "memory", "output", "strings", "tools"):
+    import_module(f"{__name__}.{_name}")

@@ -1,7 +1,0 @@
-"""Telemetry of streams. Of the l0-monitor package."""
-
-from __future__ import annotations
-
-from l0._lazy import show
-
-show(__name__, "l0_monitor")

@@ -1,0 +1,12 @@
+"""Events for handlers, one after the other. Of the l0-monitor package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l0._lazy import show
+
+if TYPE_CHECKING:
+    from l0_monitor.dispatcher import *  # noqa: F403
+
+show(__name__, "l0_monitor.dispatcher")

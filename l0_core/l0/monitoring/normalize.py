@@ -1,0 +1,12 @@
+"""Events of streams in one form. Of the l0-monitor package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l0._lazy import show
+
+if TYPE_CHECKING:
+    from l0_monitor.normalize import *  # noqa: F403
+
+show(__name__, "l0_monitor.normalize")

@@ -1,0 +1,12 @@
+"""OpenTelemetry. Of the l0-otel package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l0._lazy import show
+
+if TYPE_CHECKING:
+    from l0_otel import *  # noqa: F403
+
+show(__name__, "l0_otel")

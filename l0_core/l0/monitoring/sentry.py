@@ -1,0 +1,12 @@
+"""Sentry. Of the l0-sentry package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l0._lazy import show
+
+if TYPE_CHECKING:
+    from l0_sentry import *  # noqa: F403
+
+show(__name__, "l0_sentry")
