@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TextIO
 
 import typer
 
+from l0_cli import stream_commands
 from l0_cli.commands import Commands
 from l0_cli.terminal import CommandError, say
 
@@ -158,6 +159,31 @@ def _new(
     package = plan(kind, name, where, prefix, author)
     write(package)
     typer.echo(json.dumps(as_object(package), indent=2) if as_json else "\n".join(lines(package)))
+
+
+stream_commands.add(app)
+
+
+@app.command("record")
+def _record(
+    upstream: Annotated[str, typer.Option(metavar="URL", help="Where requests go: https://api.openai.com")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The cassette to create.")],
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 lets the system choose one.")
+    ] = 0,
+    with_bodies: Annotated[bool, typer.Option("--with-bodies", help="Keep the bodies of requests too.")] = False,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="-- COMMAND", help="Run this, with OPENAI_BASE_URL set to the proxy.")
+    ] = None,
+) -> None:
+    """Record a provider's answers, byte for byte and with their pauses, as they pass through a proxy on this machine.
+
+    It prints the URL to set as base_url and records until Ctrl-C, or until the command ends, with whose code it exits.
+    Keys, tokens and cookies of requests are masked; answers are kept as they are. l0 replay serves the file again.
+    """
+    from l0_cli.record import record
+
+    raise typer.Exit(record(upstream, output, port, with_bodies, command or ()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

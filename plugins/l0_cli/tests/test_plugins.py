@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
 from l0_cli import main
 from l0_cli.plugins import listing
+from l0_testing.measuring import seconds
 
 import l0_core
 from l0_core import Registry
@@ -99,9 +99,5 @@ def test_a_hundred_plugins_are_listed_within_100_ms_of_work(tmp_path: Path) -> N
         )
         (folder / "entry_points.txt").write_text(f"[l0.guardrails]\nacme_{number} = acme_guard:Guard\n")
     found = [point for each in distributions(path=[str(tmp_path)]) for point in each.entry_points]
-    spent = []
-    for _ in range(7):
-        registry, start = Registry(found), time.process_time()
-        assert len(listing(registry)) == 100
-        spent.append(time.process_time() - start)
-    assert min(spent) <= 0.1
+    assert len(listing(Registry(found))) == 100
+    assert seconds(lambda: listing(Registry(found)), 0.1) <= 0.1
