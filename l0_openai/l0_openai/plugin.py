@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from l0_core import AdapterNotFound, AttemptContext, Continued, hookimpl
 
 if TYPE_CHECKING:
-    from l0_openai.streams import ChatCompletionStream
+    from l0_openai.streams import OpenAIAdapter
 
 __all__ = ["ChatCompletions", "OpenAIPlugin"]
 
@@ -31,17 +31,17 @@ class OpenAIPlugin:
         if ctx is None:
             return _client_adapter(kind, source)
         if kind == "AsyncStream":
-            return self.stream_adapter()
+            return self.stream_adapter().stream_adapter()
         if kind == "Stream":
             raise AdapterNotFound("the stream comes from a synchronous client; make it with openai.AsyncOpenAI")
         return None
 
     @staticmethod
-    def stream_adapter() -> ChatCompletionStream:
-        """What reads a stream that is said to be OpenAI's, whatever its type."""
-        from l0_openai.streams import ChatCompletionStream
+    def stream_adapter() -> OpenAIAdapter:
+        """What reads streams that are said to be OpenAI's, whatever their type."""
+        from l0_openai.streams import OpenAIAdapter
 
-        return ChatCompletionStream()
+        return OpenAIAdapter()
 
 
 @lru_cache(maxsize=256)

@@ -6,11 +6,12 @@ them are understood alike. What a chunk may lack, servers have been seen to leav
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from l0_core import Event, EventType
+from l0_openai.fast_lane import FastLane, is_untouched
 
 __all__ = ["ChatCompletionStream", "OpenAIAdapter", "OpenAIAdapterOptions"]
 
@@ -48,13 +49,25 @@ class ChatCompletionStream:
         self.end_is_proof = not self.options.require_finish_reason
         self._finished: dict[int, str | None] = {}
         self._primary = 0 if self.options.choice_index == "all" else self.options.choice_index
+        self.decode: Callable[[Any], Event | list[Event] | None] = self.decode_chunk
 
     def iterate(self, source: Any) -> Any:
-        """What is iterated: the SDK's own iterator, without the generator that `aiter(stream)` puts around it."""
+        """What is iterated: the bytes of a stream that is as the SDK made it, and `decode` is then for these.
+
+        Of any other stream it is the SDK's own iterator, without the generator that `aiter(stream)` puts around it.
+        """
+        if is_untouched(source):
+            lane = FastLane(source, self)
+            self.decode = lane.decode
+            return lane
         iterator = getattr(source, "_iterator", None)
         return iterator if hasattr(iterator, "__anext__") else source
 
-    def decode(self, chunk: Any) -> Event | list[Event] | None:
+    def is_open(self, index: int) -> bool:
+        """Whether a choice is the one whose text is the answer, and has not finished."""
+        return index == self._primary and self._finished.setdefault(index) is None
+
+    def decode_chunk(self, chunk: Any) -> Event | list[Event] | None:
         choices = getattr(chunk, "choices", None)
         if choices and len(choices) == 1:
             (choice,) = choices
@@ -68,16 +81,16 @@ class ChatCompletionStream:
                 and not delta.tool_calls
                 and not delta.refusal
                 and choice.finish_reason is None
-                and choice.index == self._primary
-                and self._finished.setdefault(self._primary) is None
+                and self.is_open(choice.index)
             ):
                 return Event(EventType.TOKEN, content)
-        return self._decode_rest(chunk, choices or ())
+        return self.decode_rest(chunk)
 
-    def _decode_rest(self, chunk: Any, choices: Any) -> list[Event]:
+    def decode_rest(self, chunk: Any) -> list[Event]:
+        """The events of any chunk."""
         events: list[Event] = []
         finished = False
-        for position, choice in enumerate(choices):
+        for position, choice in enumerate(getattr(chunk, "choices", None) or ()):
             index = getattr(choice, "index", None)
             index = index if isinstance(index, int) else position
             number = self._number(index)

@@ -200,3 +200,22 @@ def test_the_documented_form_of_the_adapter() -> None:
     events = asyncio.run(main())
     assert said(events) == [("token", "a", 0), ("complete", None, 0)]
     assert events[0].type is EventType.TOKEN
+
+
+def test_an_adapter_that_is_given_reads_each_attempt_anew() -> None:
+    attempts = [[text("a"), FINISH], [text("b")], [text("c"), FINISH]]
+    veto = l0.GuardrailRule(
+        "no a", lambda state: [l0.Violation("no a", "no")] * ("a" in state.content), streaming=False
+    )
+
+    async def main() -> None:
+        stream = await l0.run(
+            lambda: Source(*attempts.pop(0)),
+            adapter=l0.Adapters.openai(),
+            guardrails=[veto],
+            retry=l0.Retry(base_delay=0),
+        )
+        assert await stream.read() == "c"
+        assert attempts == []
+
+    asyncio.run(main())
