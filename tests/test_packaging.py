@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import itertools
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ def requirement_name(requirement: str) -> str:
 def test_the_workspace_names_every_member() -> None:
     root = tomllib.loads((ROOT / "pyproject.toml").read_text())
     listed = sorted(root["tool"]["uv"]["workspace"]["members"])
-    assert listed == sorted(str(member.relative_to(ROOT)) for member in MEMBERS)
-    names = {project(member)["project"]["name"] for member in MEMBERS}
+    members = [member for member in MEMBERS if member.name not in alone.APART]
+    assert listed == sorted(str(member.relative_to(ROOT)) for member in members)
+    names = {project(member)["project"]["name"] for member in members}
     assert set(root["project"]["dependencies"]) == names == set(root["tool"]["uv"]["sources"])
 
 
@@ -81,7 +81,7 @@ def test_the_rules_of_the_house(member: Path) -> None:
                 assert top in declared or (top == "l0" and "l0_core" in declared), where
                 assert "." not in module, f"{where}: only public names"
                 assert not any(name.startswith("_") and name != "__version__" for name in names), where
-            assert top not in SDKS or top in declared, where
+            assert top not in SDKS or any(name == top or name.startswith(f"{top}_") for name in declared), where
 
 
 def test_nothing_of_this_machine_or_of_an_index_is_recorded() -> None:
@@ -94,65 +94,34 @@ def test_nothing_of_this_machine_or_of_an_index_is_recorded() -> None:
             assert not re.search(word, text), f"{name} names a package index"
 
 
-def uv() -> str:
-    found = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
-    if not Path(found).exists():
-        pytest.fail("uv is needed: run the tests by ./dev test, which gets it")
-    return found
+specification = importlib.util.spec_from_file_location("alone", ROOT / "tests" / "alone.py")
+assert specification is not None
+assert specification.loader is not None
+alone = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(alone)
 
 
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheels")
-    subprocess.run([uv(), "build", "--quiet", "--all-packages", "--wheel", "-o", str(out)], cwd=ROOT, check=True)
-    return out
+@pytest.mark.parametrize(("after", "why"), [("sys.exit(3)", "exit status 3"), ("time.sleep(60)", "timed out")])
+def test_what_a_command_said_is_told_when_it_fails(
+    after: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alone, "TIMEOUT", 2)
+    code = f"import sys, time; print('so it was', flush=True); {after}"
+    with pytest.raises(alone.Failed, match=rf"{why}.*\nso it was\n$"):
+        alone.command(sys.executable, "-c", code, where=tmp_path)
 
 
-def alone(member: Path, wheels: Path, where: Path, *requirements: str) -> None:
-    """Install one distribution in an empty environment, and run a copy of its tests there."""
-    environment = where / "env"
-    python = environment / "bin" / "python"
-    subprocess.run([uv(), "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
-    name = project(member)["project"]["name"]
-    test_needs = ["pytest", "pytest-timeout", "hypothesis"]
-    if name != "l0-testing":
-        test_needs.append("l0-testing")
-    if name == "l0-cli":
-        name = "l0-cli[demo]"
-    subprocess.run(
-        [uv(), "pip", "install", "--quiet", "--python", str(python), "--find-links", str(wheels), name, *test_needs,
-         *requirements],
-        check=True, cwd=where,
-    )  # fmt: skip
-    shutil.copytree(member / "tests", where / "copy" / "tests")
-    for name in ("README.md", "pyproject.toml"):
-        shutil.copy(member / name, where / "copy" / name)
-    settings = ["-p", "no:cacheprovider", "-W", "error", "--import-mode=importlib", "-q", "--timeout=120"]
-    environ = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    # The random cases of guardrails are run in full size where they are; here they need only run.
-    environ.setdefault("L0_TEST_GUARD_CASES", "500")
-    done = subprocess.run(
-        [str(environment / "bin" / "pytest"), *settings, "tests"],
-        cwd=where / "copy",
-        env=environ,
-        text=True,
-        capture_output=True,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+def waiting(*runs: str) -> list[Any]:
+    return [pytest.param(run, marks=pytest.mark.waits_for_run(run)) for run in runs]
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "member", [m for m in MEMBERS if m.name != "l0_openai"], ids=[n for n in NAMES if n != "l0_openai"]
-)
-def test_a_distribution_passes_its_tests_alone(member: Path, wheels: Path, tmp_path: Path) -> None:
-    alone(member, wheels, tmp_path)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("run", waiting(*(name for name in NAMES if name != "l0_openai")))
+def test_a_distribution_passes_its_tests_alone(run: str, wait_for_run: Callable[[str], None]) -> None:
+    wait_for_run(run)
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("major", [2, 3])
-def test_openai_passes_on_both_majors_and_so_does_the_campaign(major: int, wheels: Path, tmp_path: Path) -> None:
-    member = tmp_path / "l0_openai"
-    shutil.copytree(ROOT / "l0_openai", member)
-    shutil.copy(ROOT / "tests" / "test_campaign.py", member / "tests")
-    alone(member, wheels, tmp_path, f"openai>={major},<{major + 1}")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("run", waiting("l0_openai@2", "l0_openai@3"))
+def test_openai_passes_on_both_majors_and_so_does_the_campaign(run: str, wait_for_run: Callable[[str], None]) -> None:
+    wait_for_run(run)

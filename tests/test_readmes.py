@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,16 @@ from l0_testing import FaultServer, Script
 
 ROOT = Path(__file__).parents[1]
 DOCS = [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
-FILES = ["README.md", "l0_core/README.md", "l0_openai/README.md", *DOCS]
+STORES = [f"plugins/{name}/README.md" for name in ("l0_eventsourcing", "l0_store_file", "l0_store_sqlite")]
+NAMES = ("consensus", "monitor", "multimodal", "parallel", "pipeline", "pydantic", "structured", "text", "window")
+PARTS = [f"plugins/l0_{name}/README.md" for name in NAMES]
+ROOTS = [f"{name}/README.md" for name in ("l0_core", "l0_openai", "l0_otel", "l0_sentry")]
+FILES = ["README.md", *ROOTS, *STORES, *PARTS, *DOCS]
 ELSEWHERE = {"docs/hooks.md": "tests/test_hook_docs.py", "docs/tutorial-guardrail.md": "tests/test_tutorial.py"}
 """Pages whose blocks need one another: the tests that run them."""
+
+SETS_UP_THE_PROCESS = re.compile(r"set_(?:tracer|meter)_provider\(|sentry_sdk\.init\(")
+"""What cannot be undone: such a block is run in a process of its own."""
 
 BLOCKS = [
     pytest.param(block, id=f"{name}:{number}")
@@ -32,9 +41,10 @@ async def open_stream() -> Any:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_a_block_runs(block: str, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_runs(block: str, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import openai
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("OPENAI_BASE_URL", fault_server.base_url)
     fault_server.add("gpt-4o", Script('{"hello": "there"}'))
@@ -47,10 +57,17 @@ def test_a_block_runs(block: str, fault_server: FaultServer, monkeypatch: pytest
         "client": None,
     }
 
+    if SETS_UP_THE_PROCESS.search(block):
+        subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
+        return
+    if "asyncio.run(" in block:
+        exec(compile(block, "README", "exec", dont_inherit=True), names)
+        return
+
     async def main() -> None:
         async with openai.AsyncOpenAI() as client:
             names["client"] = client
-            code = compile(block, "README", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            code = compile(block, "README", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
             result = eval(code, names)
             if asyncio.iscoroutine(result):
                 await result

@@ -68,8 +68,11 @@ class Recorder:
         return Sink(write, tokens=True)
 
 
+TIMES = ("arrivals", "duration", "durationMs", "startTs", "endTs")
+
+
 def timeless(meta: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in meta.items() if key not in ("duration", "durationMs", "startTs", "endTs")}
+    return {key: value for key, value in meta.items() if key not in TIMES}
 
 
 class Messages(logging.Handler):
@@ -177,4 +180,4 @@ def phase(config: str, options: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     logging.getLogger("l0").propagate = False
     done = [phase(given.get("config", ""), given.get("options", {})) for given in json.loads(sys.argv[1])]
-    json.dump(done, sys.stdout)
+    json.dump(done, sys.stdout, default=repr)

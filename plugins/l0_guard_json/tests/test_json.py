@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import random
-import time
 from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import entry_points
 from itertools import pairwise
@@ -16,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from l0_guard_json import Json
 from l0_guard_json.structure import Reader
+from l0_testing import growth
 
 from l0_core import State
 
@@ -199,15 +199,6 @@ def test_nesting_deeper_than_is_remembered_is_counted() -> None:
     ]
 
 
-def seconds(deltas: list[str]) -> float:
-    def once() -> float:
-        start = time.thread_time()
-        judged(deltas)
-        return time.thread_time() - start
-
-    return min(once() for _ in range(3))
-
-
 @pytest.mark.parametrize("pattern", ['{"a": "b"},', '"\\\\\\"', "[1, ", "   \n", ",   ", '{} ""', "a"])
 @pytest.mark.parametrize("size", [1, 60, 10**9], ids=["by character", "in batches", "at once"])
 def test_time_grows_with_the_text_and_not_faster(pattern: str, size: int) -> None:
@@ -215,8 +206,9 @@ def test_time_grows_with_the_text_and_not_faster(pattern: str, size: int) -> Non
         text = "[" + (pattern * length)[:length]
         return [text[start : start + size] for start in range(0, len(text), size)]
 
-    # Twenty times the text takes twenty times as long, and would take four hundred times as long if it were read again.
-    assert seconds(deltas(80_000)) < 100 * max(seconds(deltas(4_000)), 1e-5)
+    # Four times the text takes four times as long, and would take sixteen times as long if it were read again.
+    length = 80_000 if size == 1 else 640_000
+    assert growth(judged, deltas(length // 4), deltas(length), 8) <= 8
 
 
 def test_it_is_found_by_its_name() -> None:
