@@ -101,10 +101,10 @@ def unwrap(item: Any) -> Event:
     )
 
 
-def read(ctx: AttemptContext, source: Any, chosen: Any, keeps_raw: bool = False) -> Reading:
+def read(ctx: AttemptContext, source: Any, chosen: Any) -> Reading:
     """Find out how to read what a factory returned. `chosen` is the caller's adapter, an instance or a name.
 
-    Where the provider's chunks are to be kept, the source itself is iterated. Raises AdapterNotFound.
+    Raises AdapterNotFound.
     """
     if type(source).__module__ == "l0_core.stream":
         return Reading(_within, source, aiter(source), None)
@@ -114,7 +114,7 @@ def read(ctx: AttemptContext, source: Any, chosen: Any, keeps_raw: bool = False)
     if hasattr(adapter, "stream_adapter"):
         adapter = adapter.stream_adapter()
     if hasattr(adapter, "decode"):
-        iterate = None if keeps_raw else getattr(adapter, "iterate", None)
+        iterate = getattr(adapter, "iterate", None)
         iterable = source if iterate is None else iterate(source)
         return Reading(adapter, source, _iterator(iterable), adapter.decode)
     return Reading(adapter, source, _iterator(adapter.wrap(source)), None)

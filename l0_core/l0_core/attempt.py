@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from l0_core.adapters import AdaptedEvent, Reading, read, unwrap
+from l0_core.adapters import Reading, read, unwrap
 from l0_core.errors import Truncated
 from l0_core.events import Event, EventType
 from l0_core.plugins import recognitions
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from l0_core.continuation import Seam
     from l0_core.gates import Gate
     from l0_core.lifecycle import ObservabilityEventType
+    from l0_core.raw_chunks import RawChunks
     from l0_core.session import Session
     from l0_core.settings import Settings
     from l0_core.state import State
@@ -219,7 +220,7 @@ class Attempt:
         plugins = self._session.settings.plugins
         if plugins and adapter is None:
             adapter = next(recognitions(plugins, self, made), None)
-        self.reading = read(self, made, adapter, keeps_raw=self._session.raw is not None)
+        self.reading = read(self, made, adapter)
 
     def decoded(self, chunk: Any) -> Iterable[Event]:
         """The events in a chunk."""
@@ -234,14 +235,14 @@ class Attempt:
             return ()
         return (decoded,) if isinstance(decoded, Event) else decoded
 
-    def keep_raw(self, kept: list[Any]) -> None:
-        """Keep the provider's chunks as they come in."""
+    def keep_raw(self, kept: RawChunks) -> None:
+        """Keep what comes in, for the provider's chunks to be made of it."""
         reading = self.reading
         assert reading is not None
-        decode = reading.decode
+        decode, keep = reading.decode, kept.keeper(reading.adapter)
 
         def keeping(chunk: Any) -> Any:
-            kept.append(chunk.raw_chunk if isinstance(chunk, AdaptedEvent) else chunk)
+            keep(chunk)
             return unwrap(chunk) if decode is None else decode(chunk)
 
         reading.decode = keeping

@@ -180,6 +180,7 @@ _TRANSIENT_BODIES = frozenset(
         "server_overloaded",
         "upstream_error",
         "bad_gateway",
+        "all_deployments_in_cooldown",  # LiteLLM's router: whoever could be asked is resting.
     ]
 )
 
@@ -249,10 +250,16 @@ def categorize_error(error: BaseException) -> ErrorCategory:
     chain = list(chain_of(error))
     if any(_HOPELESS.intersection(kind.__name__ for kind in type(link).__mro__) for link in chain):
         return ErrorCategory.FATAL
+    by_made_up_status = None
     for link in chain:
         category = category_by_nature(link)
-        if category is not None:
+        if category is None:
+            continue
+        if category is not ErrorCategory.TRANSIENT or not _has_made_up_status(link):
             return category
+        by_made_up_status = category
+    if by_made_up_status is not None:
+        return by_made_up_status
     if any(_is_refusal_of_sdk(link) for link in chain):
         return ErrorCategory.FATAL
     return _category_by_message(message_of(error))
@@ -278,6 +285,10 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
         cause = link.__cause__ or (None if hidden else link.__context__)
         if cause is not None:
             ahead.append(cause)
+        # LiteLLM says there what it raises an error of its own for.
+        original = getattr(link, "original_exception", None)
+        if isinstance(original, BaseException):
+            ahead.append(original)
         if isinstance(link, BaseExceptionGroup):
             ahead.extend(reversed(link.exceptions))
 
@@ -292,6 +303,12 @@ def _is_refusal_of_sdk(error: BaseException) -> bool:
     # answer ended (its length, its content filter): what is asked in the same way ends in the same way.
     kinds = _kinds(error)
     return ("openai", "OpenAIError") in kinds and ("openai", "APIError") not in kinds
+
+
+def _has_made_up_status(error: BaseException) -> bool:
+    # LiteLLM gives one to what no server has answered: it tells less than what the error was made of.
+    status = status_of(error)
+    return status is not None and status >= 500 and any(module == "litellm" for module, _ in _kinds(error))
 
 
 def status_of(error: BaseException) -> int | None:
@@ -327,7 +344,8 @@ def category_by_nature(error: BaseException) -> ErrorCategory | None:
         return CATEGORY_WHEN_RAISED[error.code]
     kinds = _kinds(error)
     names = {name for module, name in kinds if module in _PROVIDER_LIBRARIES}
-    status = status_of(error)
+    # A connection has no status. One that its error has is made up.
+    status = None if names & _NETWORK_NAMES else status_of(error)
     if status is not None or names or hasattr(error, "body"):
         codes = body_codes(error)
         by_answer = _category_by_answer(_status_among(codes) if status is None else status, codes)

@@ -16,7 +16,13 @@ class Hint(NamedTuple):
 
 
 def hint_of(error: BaseException) -> Hint:
-    """Read `retry-after-ms`, `Retry-After` (seconds, or a date as in RFC 9110 §10.2.3) and `x-should-retry`."""
+    """Read `retry-after-ms`, `Retry-After` (seconds, or a date as in RFC 9110 §10.2.3) and `x-should-retry`.
+
+    A router of LiteLLM's whose deployments all rest says for how long as `cooldown_time`, in seconds.
+    """
+    resting = getattr(error, "cooldown_time", None)
+    if isinstance(resting, int | float) and resting >= 0:
+        return Hint(float(resting))
     headers = getattr(getattr(error, "response", None), "headers", None)
     if headers is None:
         headers = getattr(error, "headers", None)

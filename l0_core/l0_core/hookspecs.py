@@ -138,8 +138,8 @@ class StreamAdapter(Protocol):
     `end_is_proof = True` where the source's own end proves it. `linger` is how many seconds to read on after the proof,
     for what some providers send last (usage). A fragment of a tool call is a PROGRESS event with
     `data={"tool_call": {"index", "id", "name", "arguments"}}`: the kernel assembles them. An optional `iterate(source)`
-    returns what to iterate, the source itself by default; `decode` is looked up after it. It is not asked where the
-    provider's chunks are to be kept.
+    returns what to iterate, the source itself by default; `decode` is looked up after it. Where that is something else
+    than the source, an optional `raw(item)` returns the provider's chunks that are in an item, for `stream.raw()`.
     """
 
     name: str

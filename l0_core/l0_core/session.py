@@ -26,6 +26,7 @@ from l0_core.state import Outcome, State
 
 if TYPE_CHECKING:
     from l0_core.continuation import ContinuationConfig
+    from l0_core.raw_chunks import RawChunks
     from l0_core.recovery import Recovery
     from l0_core.reporter import Reporter
     from l0_core.settings import Settings
@@ -74,7 +75,11 @@ class Session:
         self.errors: list[BaseException] = []
         self.attempt: Attempt | None = None
         self.attempts = 0
-        self.raw: list[Any] | None = [] if settings.keep_raw else None
+        self.raw: RawChunks | None = None
+        if settings.keep_raw:
+            from l0_core.raw_chunks import RawChunks
+
+            self.raw = RawChunks()
         self.observers: Reporter | None = None
         self._sources = [Source(given) for given in sources]
         self._recovery: Recovery | None = None

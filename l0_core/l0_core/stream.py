@@ -77,10 +77,13 @@ class Stream:
         return self._session.machine
 
     def raw(self) -> list[Any]:
-        """The provider's chunks. They are kept on request: `keep_raw=True`. Raises RuntimeError otherwise."""
+        """The provider's chunks, of all attempts so far, as its SDK makes them.
+
+        They are kept on request: `keep_raw=True`. Raises RuntimeError otherwise.
+        """
         if self._session.raw is None:
             raise RuntimeError("the provider's chunks were not kept; pass keep_raw=True to run() or wrap()")
-        return self._session.raw
+        return self._session.raw.chunks()
 
     def abort(self) -> None:
         """Stop the stream, from wherever. Whoever iterates it finds it ended; text so far stays in `state`."""

@@ -98,3 +98,33 @@ def test_events_by_hand() -> None:
     assert audio == DataPayload(ContentType.AUDIO, "audio/mp3", base64="x")
     error = ConnectionResetError("gone")
     assert create_error_event(error).error is error
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_source_need_not_be_closable(closes: bool) -> None:
+    """Not every SDK's stream can be closed, and not every `close` is to be awaited."""
+    closed: list[bool] = []
+
+    class Plain:
+        def __init__(self) -> None:
+            self._chunks = iter(["a", "b"])
+            if closes:
+                self.close = lambda: closed.append(True)
+
+        def __aiter__(self) -> Plain:
+            return self
+
+        async def __anext__(self) -> str:
+            for chunk in self._chunks:
+                return chunk
+            raise StopAsyncIteration
+
+    events = run(everything(to_l0_events(Plain(), lambda chunk: chunk)))
+    assert [(event.type, event.text) for event in events] == [
+        (EventType.TOKEN, "a"), (EventType.TOKEN, "b"), (EventType.COMPLETE, None),
+    ]  # fmt: skip
+    assert closed == [True] * closes
+
+
+def test_a_complete_event_by_hand_says_what_was_used() -> None:
+    assert Adapters.complete_event({"output_tokens": 2}) == Event(EventType.COMPLETE, usage={"output_tokens": 2})

@@ -12,7 +12,7 @@ from l0_core.checks import rule_of
 from l0_testing import FakeProvider, Mishap
 from l0_testing.virtual import run
 
-from l0_core import Check, hookimpl
+from l0_core import Check, DriftViolation, guardrails_or_configured, hookimpl
 
 TOKENS = tuple(f"w{i} " for i in range(40))
 FAST = l0.Retry(base_delay=0)
@@ -459,3 +459,184 @@ def test_an_asynchronous_guardrail_cannot_judge_a_state_and_leaves_nothing_unawa
 
     with pytest.raises(TypeError, match="it can judge a stream, and not a state by itself"):
         rule_of(Async(), "async").check(l0.State("x"))
+
+
+def test_a_guardrail_may_be_given_alone_and_in_its_documented_form() -> None:
+    class NoBad:
+        """On an object of the user's own."""
+
+        name = "no_bad"
+
+        def check(self, state: l0.State) -> list[l0.Violation]:
+            return [violation(severity="warning")] if "w1 " in state.content else []
+
+    class AtTheEnd(NoBad):
+        streaming = False
+
+    async def main() -> None:
+        for given in ([NoBad()], [AtTheEnd()], l0.GuardrailRule("alone", NoBad().check)):
+            provider = FakeProvider(TOKENS)
+            stream = await l0.run(provider, adapter=provider, guardrails=given)
+            assert await stream.read() == provider.text
+            assert [found.severity for found in stream.state.violations] == ["warning"]
+
+    run(main())
+
+
+def test_what_was_resolved_can_be_given_again() -> None:
+    """Code that is between a caller and a stream resolves guardrails to look at them, and hands them on."""
+    guardrails = guardrails_or_configured([l0.GuardrailRule("strict", lambda state: [violation()])])
+    assert guardrails_or_configured(guardrails) == guardrails
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, guardrails=guardrails, retry=l0.Retry(max_retries=0))
+        with pytest.raises(l0.GuardrailViolationError):
+            await stream.read()
+
+    run(main())
+
+
+class Opening:
+    """A guardrail that opens what it is told to."""
+
+    def __init__(self, opened: Any) -> None:
+        self.opened = opened
+
+    @hookimpl
+    def check(self, ctx: l0.AttemptContext) -> Any:
+        return self.opened
+
+
+def test_a_guardrail_may_have_nothing_to_do_in_an_attempt() -> None:
+    async def main() -> None:
+        provider, other = FakeProvider(TOKENS), Recording()
+        stream = await l0.run(provider, adapter=provider, guardrails=[Opening(None), other])
+        assert await stream.read() == provider.text
+        assert other.fed[0][-1] == ("", True)
+
+    run(main())
+    assert rule_of(Opening(None), "idle").check(l0.State("anything")) == []
+
+
+def test_what_opens_no_judge_is_no_guardrail() -> None:
+    class Teller:
+        @hookimpl
+        def on_token(self, ctx: Any) -> None: ...
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, guardrails=[Opening(42)])
+        with pytest.raises(l0.PluginError, match=r"opened a int: its check must return a function judge\(delta, final"):
+            await stream.read()
+        with pytest.raises(l0.PluginError, match=r"Teller .* has no check hook, so it is not a guardrail"):
+            await l0.run(provider, adapter=provider, guardrails=[Teller])
+
+    run(main())
+
+
+def test_an_awaitable_that_is_no_coroutine_cannot_judge_a_state_either() -> None:
+    class Later:
+        def __await__(self) -> Any:
+            raise AssertionError("it is not awaited")
+
+    with pytest.raises(TypeError, match="it can judge a stream, and not a state by itself"):
+        rule_of(Opening(lambda delta, final: Later()), "later").check(l0.State("x"))
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_passes_through_a_guardrail(end: type[BaseException]) -> None:
+    def judge(delta: str, final: bool) -> None:
+        raise end
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, guardrails=[Opening(judge)])
+        try:
+            await stream.read()
+        except end:
+            assert provider.open == 0
+            return
+        raise AssertionError("it went on")
+
+    run(main())
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_an_asynchronous_judge_of_a_long_delta_is_awaited_slice_by_slice(bad: bool) -> None:
+    order: list[str] = []
+
+    async def judge(delta: str, final: bool) -> l0.Violation | None:
+        order.append("asked")
+        await asyncio.sleep(0.01)
+        order.append("answered")
+        return violation(severity="fatal") if "x" in delta else None
+
+    async def main() -> None:
+        provider = FakeProvider(("a" * 100_000 + "x" * bad, " b"))
+        stream = await l0.run(provider, adapter=provider, guardrails=[Opening(judge)])
+        if bad:
+            with pytest.raises(l0.GuardrailViolationError):
+                await stream.read()
+            assert stream.state.content == ""
+        else:
+            assert await stream.read() == provider.text
+
+    run(main())
+    assert order == ["asked", "answered"] * (len(order) // 2)
+    assert len(order) >= 8
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize("answer", ["coroutine", "future"])
+def test_a_stream_that_observers_stop_leaves_no_verdict_unawaited(answer: str, size: int) -> None:
+    """Whichever event they stop it at: what is not awaited is closed, and nothing is delivered that was not judged."""
+
+    def judge(delta: str, final: bool) -> Any:
+        async def verdict() -> None:
+            await asyncio.sleep(0.01)
+            judged.append(delta)
+
+        return verdict() if answer == "coroutine" else asyncio.get_running_loop().create_future()
+
+    async def main(at: int) -> int:
+        events = 0
+
+        def on_event(event: Any) -> None:
+            nonlocal events
+            events += 1
+            if events == at:
+                stream.abort()
+
+        provider = FakeProvider(("a" * size, "b"))
+        stream = await l0.run(
+            provider, adapter=provider, guardrails=[Opening(judge), Opening(judge)], on_event=on_event,
+            timeout=l0.Timeout(total=1000), retry=l0.Retry(max_retries=0),
+        )  # fmt: skip
+        try:
+            await stream.read()
+        except l0.TimeoutError:
+            assert answer == "future"
+        assert stream.state.content in "".join(judged)
+        assert provider.open == 0
+        return events
+
+    judged: list[str] = []
+    total = run(main(0))
+    for at in range(1, total):
+        judged.clear()
+        run(main(at))
+    assert total > 5
+
+
+def test_drift_is_recorded_where_nobody_is_told_of_it() -> None:
+    def judge(delta: str, final: bool) -> Any:
+        return DriftViolation("drift", "it wanders", types=("tone",), confidence=0.5) if final else None
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, guardrails=[Opening(judge)], retry=l0.Retry(max_retries=0))
+        assert await stream.read() == provider.text
+        assert stream.state.drift_detected
+
+    run(main())

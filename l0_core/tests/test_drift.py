@@ -119,3 +119,41 @@ def test_streams_at_the_same_time_share_no_memory() -> None:
 def test_what_is_no_detector_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match="drift_detector must be an object with check"):
         run(play(FakeProvider(GOOD), drift_detector=wrong))
+
+
+def test_a_detector_that_remembers_is_reset_for_each_attempt() -> None:
+    class Remembering(Detector):
+        def check(self, content: str, delta: str | None = None) -> Any:
+            assert self.seen[-1:] != [content], "it was told twice"
+            return super().check(content, delta)
+
+        def reset(self) -> None:
+            self.seen.clear()
+
+    detector = Remembering()
+    detector.seen.append("".join(GOOD))
+    text, _, _ = run(play(FakeProvider(GOOD), drift_detector=detector))
+    assert text == "all is well"
+    assert detector.seen == ["".join(GOOD)]
+
+
+def test_a_detector_may_have_nothing_to_do_in_an_attempt() -> None:
+    class Idle:
+        def open(self, ctx: l0.AttemptContext) -> None:
+            return None
+
+    text, stream, told = run(play(FakeProvider(BAD), drift_detector=Idle()))
+    assert (text, stream.state.drift_detected, told) == ("".join(BAD), False, [])
+
+
+def test_a_detector_of_the_documented_form_is_not_asked_about_nothing() -> None:
+    asked: list[str | None] = []
+
+    class Asking(Detector):
+        def check(self, content: str, delta: str | None = None) -> Any:
+            asked.append(delta)
+            return super().check(content, delta)
+
+    run(play(FakeProvider(GOOD), drift_detector=Asking(), check_intervals={"guardrails": 1, "drift": 1}))
+    assert "".join(delta or "" for delta in asked) == "all is well"
+    assert "" not in asked

@@ -134,6 +134,25 @@ def test_what_httpcore_hides_is_found() -> None:
     assert l0.categorize_error(told) is C.MODEL
 
 
+def test_a_status_that_litellm_makes_up_tells_less_than_what_its_error_was_made_of() -> None:
+    def made_of(cause: BaseException, name: str = "APIError") -> BaseException:
+        error = of_library("litellm.exceptions", name)
+        error.status_code = 500  # type: ignore[attr-defined]
+        return caused_by(cause, error)
+
+    assert l0.categorize_error(made_of(answer(None, "context_length_exceeded"))) is C.FATAL
+    assert l0.categorize_error(made_of(ConnectionResetError())) is C.NETWORK
+    assert l0.categorize_error(made_of(answer(401))) is C.FATAL
+    assert l0.categorize_error(made_of(RuntimeError("x"))) is C.TRANSIENT
+    assert l0.categorize_error(made_of(RuntimeError("x"), "APIConnectionError")) is C.NETWORK
+    assert l0.categorize_error(caused_by(answer(401), answer(500))) is C.TRANSIENT
+
+    envelope = of_library("litellm.exceptions", "MidStreamFallbackError")
+    envelope.status_code = 503  # type: ignore[attr-defined]
+    envelope.original_exception = made_of(RuntimeError("x"), "APIConnectionError")  # type: ignore[attr-defined]
+    assert l0.categorize_error(envelope) is C.NETWORK
+
+
 def test_a_circle_of_causes_ends() -> None:
     a, b = RuntimeError("a"), RuntimeError("b")
     a.__context__, b.__context__ = b, a
@@ -158,3 +177,20 @@ def test_an_error_says_where_the_stream_stood() -> None:
 def test_every_code_has_a_category() -> None:
     for code in ErrorCode:
         assert l0.Error.get_category(code) in C
+
+
+def test_an_error_says_no_more_of_where_the_stream_stood_than_is_known() -> None:
+    assert l0.Error("broken", ErrorCode.INVALID_STREAM).to_detailed_string() == "broken"
+    known = l0.ErrorContext(ErrorCode.NETWORK_ERROR, network_retry_count=2)
+    assert l0.Error("broken", known).to_detailed_string() == "broken | Retries: 2"
+
+
+def test_an_error_class_tells_what_kind_of_error_another_is() -> None:
+    assert l0.Error.categorize(answer(429)) is C.TRANSIENT
+    assert l0.Error.is_retryable(answer(429))
+    assert not l0.Error.is_retryable(answer(401))
+    error = l0.StoreError("the disk is full")
+    assert error.code is ErrorCode.STORE
+    assert l0.Error.is_error(error)
+    assert not error.is_recoverable
+    assert l0.Error("x", l0.ErrorContext(ErrorCode.INVALID_STREAM, checkpoint="abc")).is_recoverable

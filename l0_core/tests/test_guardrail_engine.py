@@ -110,3 +110,14 @@ def test_a_short_text_is_judged_at_once_and_a_long_one_later() -> None:
         assert not (await run_guardrail_check_async(engine, GuardrailContext("x"))).passed
 
     asyncio.run(main())
+
+
+def test_a_listener_that_raises_loses_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def listener(violation: GuardrailViolation) -> None:
+        raise ValueError(violation.message)
+
+    engine = create_guardrail_engine([BAD, WORSE], on_violation=listener)
+    result = engine.check(GuardrailContext(content="xy", completed=True))
+    assert [violation.rule for violation in result.violations] == ["bad", "worse"]
+    assert caplog.text.count("on_violation of a guardrail engine raised ValueError") == 2
+    assert "said" not in caplog.text

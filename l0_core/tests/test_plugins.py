@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import types
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import l0
 import pytest
-from l0_core.plugins import GROUPS, Registry, bind
+from l0_core.plugins import GROUPS, Registry, bind, bind_all, bind_store, recognitions
 from l0_core.versions import skew
 
 from l0_core import Failure, GuardrailRule, hookimpl
@@ -181,6 +182,7 @@ def test_a_broken_adapter_is_skipped_and_listed_with_its_reason(caplog: pytest.L
         (["l0-core[openai]>=0.1 ; python_version > '3'"], None),
         (["l0-core>=9; extra == 'new'"], None),
         (["l0-core-extras>=9"], None),
+        (["l0-core>=9 ; nonsense"], None),
         (
             ["l0-core>=0.2"],
             "acme 1.0 requires l0-core>=0.2, and l0-core 0.1.0 is installed: pip install --upgrade acme",
@@ -250,3 +252,140 @@ def test_an_adapter_of_the_documented_form_may_be_installed() -> None:
     registry = Registry([point("acme", f"{module('l0_test_documented', Acme=Acme)}:Acme", "adapter")])
     assert [type(found) for found in registry.recognitions(None, [])] == [Acme]
     assert list(registry.recognitions(None, "")) == []
+
+
+class Store:
+    """A store whose URL may be wrong."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        url: str = ""
+
+    def __init__(self, options: Options) -> None:
+        if "?" in options.url:
+            raise ValueError(f"{options.url!r} asks for what there is not")
+
+    @hookimpl
+    def store_event(self, ctx: Any) -> None: ...
+
+
+class Bare:
+    Options = dict
+
+    @hookimpl
+    def check(self, ctx: Any) -> None: ...
+
+
+class Deaf:
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        size: int = 1
+
+    @hookimpl
+    def check(self, ctx: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (Unmarked, r"cannot be used: Unmarked.check \(.*\) is not marked as a hook"),
+        (Bare, r"Bare.Options is no dataclass: write(?s:.*)class Options"),
+        (Deaf, r"Deaf has Options and does not take them: write(?s:.*)def __init__"),
+        (lambda: 42, "The guardrail 'it' is a function; it must return a GuardrailRule, not 42"),
+    ],
+)
+def test_what_an_entry_point_names_is_looked_at(target: Any, says: str) -> None:
+    registry = Registry([point("it", f"{module('l0_test_targets', it=target)}:it")])
+    with pytest.raises(l0.PluginError, match=says):
+        registry.load("guardrail", "it")
+    assert registry.installed()[0].state == "broken"
+
+
+def test_loading_a_plugin_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> Any:
+        raise KeyboardInterrupt
+
+    registry = Registry([point("slow", f"{module('l0_test_slow', slow=interrupted)}:slow")])
+    with pytest.raises(KeyboardInterrupt):
+        registry.load("guardrail", "slow")
+    assert registry.installed()[0].state == "installed"
+
+
+class TestAStoreByItsUrl:
+    @pytest.fixture(autouse=True)
+    def _installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = module("l0_test_store", Store=Store)
+        registry = Registry([point("acme", f"{found}:Store", "store")])
+        monkeypatch.setattr("l0_core.plugins._registry", registry)
+
+    def test_is_made_once_for_each_url(self) -> None:
+        one, other = bind_store("acme://one"), bind_store("acme://other")
+        assert set(one.hooks) == {"store_event"}
+        assert bind_store("acme://one") is one
+        assert other is not one
+
+    def test_that_is_wrong_is_an_error_and_the_plugin_is_not_broken(self) -> None:
+        with pytest.raises(l0.PluginError, match=r"The store 'acme' .*cannot be opened: 'acme://one\?x' asks for"):
+            bind_store("acme://one?x")
+        assert bind_store("acme://one")
+
+    @pytest.mark.parametrize(
+        ("record", "says"),
+        [
+            ("runs.db", "'runs.db' is no URL of a store"),
+            ("acne://x", "No store named 'acne' is installed. Did you mean 'acme'"),
+            (42, "a stream cannot be recorded by 42, which has no store_event hook"),
+        ],
+    )
+    def test_that_names_none_is_an_error_that_says_what_does(self, record: object, says: str) -> None:
+        with pytest.raises(l0.PluginError, match=says):
+            bind_store(record)
+
+    def test_need_not_be_one(self) -> None:
+        assert bind_store(Store(Store.Options())).name == "Store"
+
+
+def test_a_plugin_may_be_named_where_its_name_is_that_of_one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = module("l0_test_kinds", Good=Good)
+    points = [point("one", f"{found}:Good", "policy")]
+    points += [point("both", f"{found}:Good", kind) for kind in ("policy", "monitor", "adapter")]
+    monkeypatch.setattr("l0_core.plugins._registry", Registry(points))
+    assert [bound.name for bound in bind_all(["one", Good])] == ["one", "Good"]
+    with pytest.raises(
+        l0.PluginError, match=r"'both' names the monitor of .* and the policy of .*: give the plugin obj"
+    ):
+        bind_all(["both"])
+    with pytest.raises(l0.PluginError, match=r"No plugin named 'on' is installed\. Did you mean 'one'"):
+        bind_all(["on"])
+    with pytest.raises(l0.PluginError, match=r"No plugin named 'zzz' is installed\.$"):
+        bind_all(["zzz"])
+
+
+def test_a_class_whose_signature_cannot_be_read_is_made_without_arguments() -> None:
+    class Opaque(Good):
+        __signature__ = "none"
+
+    assert set(bind(Opaque).hooks) == {"check", "decide_retry"}
+
+
+def test_a_hook_may_have_arguments_of_its_own_that_have_defaults() -> None:
+    class More:
+        @hookimpl
+        def check(self, ctx: Any, size: int = 3) -> Any:
+            return (ctx, size)
+
+    assert bind(More).hooks["check"]("ctx") == ("ctx", 3)
+
+
+def test_an_adapter_given_to_a_call_that_raises_is_passed_over_and_names_its_module(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken:
+        @hookimpl
+        def adapt(self, source: object) -> Any:
+            raise KeyError(source)
+
+    bound = bind(Broken)
+    assert list(recognitions([bind(Good), bound], None, "secret")) == []
+    assert (bound.problem or "").startswith("adapt raised KeyError at test_plugins.py")
+    assert f"the adapter 'Broken' of {__name__} raised" in caplog.text

@@ -93,6 +93,12 @@ def test_hints(headers: dict[str, str], hint: Hint) -> None:
     assert hint_of(answered(503, headers)) == hint
 
 
+def test_a_router_says_how_long_its_deployments_rest() -> None:
+    error = ValueError("no deployments available")
+    error.type, error.cooldown_time = "all_deployments_in_cooldown", 5  # type: ignore[attr-defined]
+    assert hint_of(error) == Hint(5.0)
+
+
 def test_a_date_is_a_wait() -> None:
     import time
 

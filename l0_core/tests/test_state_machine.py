@@ -175,3 +175,11 @@ def test_what_an_observer_raises_is_logged_without_its_message(caplog: pytest.Lo
     with caplog.at_level(logging.INFO, "l0"):
         asyncio.run(main())
     assert "quick" not in caplog.text
+
+
+def test_a_machine_that_has_not_begun_is_reset_without_telling_anybody() -> None:
+    machine = l0.StateMachine()
+    told: list[object] = []
+    machine.subscribe(told.append)
+    machine.reset()
+    assert told == []

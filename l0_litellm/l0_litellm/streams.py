@@ -7,12 +7,12 @@ of several choices only one gets its finish reason.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from l0_core import Event, EventType
-from l0_openai import ChatCompletionStream, OpenAIAdapterOptions
+from l0_core import Event
+from l0_openai import ChatCompletionStream, OpenAIAdapter, OpenAIAdapterOptions
 
 __all__ = ["LiteLLMAdapter", "LiteLLMStream"]
 
@@ -92,31 +92,13 @@ def _layers(stream: Any) -> Iterator[Any]:
         stream = variables.get("fallback_response") or variables.get("model_response")
 
 
-class LiteLLMAdapter:
+class LiteLLMAdapter(OpenAIAdapter):
     """The documented adapter. The runtime reads chunks by `stream_adapter`; `wrap` yields a stream's events."""
 
     name = "litellm"
 
-    def __init__(self, options: OpenAIAdapterOptions | None = None) -> None:
-        self.options = options
-
-    def stream_adapter(self) -> LiteLLMStream:
-        """What reads one stream with these options."""
-        return LiteLLMStream(self.options)
-
     def detect(self, stream: Any) -> bool:
         return type(stream).__module__.partition(".")[0] == "litellm"
 
-    async def wrap(self, stream: Any, options: OpenAIAdapterOptions | None = None) -> AsyncIterator[Event]:
-        reader = LiteLLMStream(options or self.options, stream)
-        proof: Event | None = None
-        async for chunk in stream:
-            for event in reader.decode(chunk):
-                if event.type is EventType.COMPLETE:
-                    proof = event
-                else:
-                    yield event
-        if proof is None and reader.end_is_proof:
-            proof = Event(EventType.COMPLETE)
-        if proof is not None:
-            yield proof
+    def _reader(self, options: OpenAIAdapterOptions | None, stream: Any = None) -> LiteLLMStream:
+        return LiteLLMStream(options, stream)

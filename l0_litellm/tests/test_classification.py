@@ -89,21 +89,15 @@ def test_a_router_whose_deployments_all_rest_is_waited_for(fault_server: FaultSe
     run(main())
 
 
-# What l0_core does not see yet.
-
-
-@pytest.mark.xfail(strict=True, reason="the status that LiteLLM makes up for it, 500, goes before its type")
 def test_a_connection_that_broke_is_an_error_of_the_network() -> None:
     assert l0.categorize_error(BROKEN_OFF) is C.NETWORK
 
 
-@pytest.mark.xfail(strict=True, reason="the status of the envelope goes before the error in it")
 def test_a_connection_that_broke_in_the_middle_is_an_error_of_the_network() -> None:
     error = exceptions.MidStreamFallbackError(original_exception=BROKEN_OFF, **SAID)
     assert l0.categorize_error(error) is C.NETWORK
 
 
-@pytest.mark.xfail(strict=True, reason="the status that LiteLLM makes up for it, 500, goes before its cause")
 def test_what_will_not_change_is_fatal_within_a_stream_too(fault_server: FaultServer) -> None:
     fault_server.add("m", Script(TEXT, faults=[Fault("err_data_fatal", at=4)] * 9))
 
@@ -115,8 +109,5 @@ def test_what_will_not_change_is_fatal_within_a_stream_too(fault_server: FaultSe
     run(main())
 
 
-@pytest.mark.xfail(
-    not hasattr(RESTING, "status_code"), strict=True, reason="its type, all_deployments_in_cooldown, is not known"
-)
 def test_a_router_at_rest_is_busy() -> None:
     assert l0.categorize_error(RESTING) is C.TRANSIENT

@@ -25,8 +25,6 @@ OPTIONS: dict[str, Any] = {
 }
 
 OTHERWISE = {
-    # LiteLLM makes an error of the connection of whatever a provider says in a stream.
-    "err_data_fatal": "text",
     # LiteLLM breaks a stream off whose chunks are all the same.
     "flood": "text",
     # LiteLLM asks for compression, and gets the bomb.

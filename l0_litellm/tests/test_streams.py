@@ -233,7 +233,6 @@ def test_the_chunks_are_kept_as_litellm_made_them() -> None:
         read_chunks(text("a"), keep_raw=True)
 
 
-@pytest.mark.xfail(strict=True, reason="the runtime shows an adapter that it is given no source where chunks are kept")
 def test_the_end_is_proved_where_chunks_are_kept_for_an_adapter_that_is_given() -> None:
     with pytest.raises(l0.Truncated):
         read_chunks(text("a"), keep_raw=True, adapter="litellm")

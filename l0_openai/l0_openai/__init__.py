@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from l0_openai.plugin import OpenAIPlugin
+from l0_openai.plugin import ChatCompletions, OpenAIPlugin
 
 if TYPE_CHECKING:
     from l0_openai.streams import ChatCompletionStream, OpenAIAdapter, OpenAIAdapterOptions
 
-__all__ = ["ChatCompletionStream", "OpenAIAdapter", "OpenAIAdapterOptions", "OpenAIPlugin"]
+__all__ = ["ChatCompletionStream", "ChatCompletions", "OpenAIAdapter", "OpenAIAdapterOptions", "OpenAIPlugin"]
 
 
 def __getattr__(name: str) -> Any:

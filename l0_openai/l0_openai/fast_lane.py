@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ class FastLane:
         self._pieces = self._read()
         self._blocks = Blocks()
         self._sdk: SDKReader | None = None
+        self._raw: SDKReader | None = None
         self._error: Exception | None = None
         self._done = False
 
@@ -128,6 +130,16 @@ class FastLane:
             if self._done or self._error is not None:
                 break
         return events
+
+    def raw(self, data: bytes) -> list[Any]:
+        """The SDK's chunks in some bytes, which are handed to it one after the other, as they came in."""
+        if self._raw is None:
+            self._raw = SDKReader(self._stream)
+        chunks: list[Any] = []
+        with suppress(Exception):  # It was raised where the stream was read; before it are chunks all the same.
+            for chunk in self._raw.read(data):
+                chunks.append(chunk)  # One by one: what follows may raise.
+        return chunks
 
     def _decoded(self, block: bytes) -> Event | list[Event] | None:
         if not block.startswith(b"data: {") or b"\n" in block:
@@ -185,7 +197,8 @@ class FastLane:
         """The bytes have ended. Raises what the SDK raises if they are not what they should be."""
         rest = self._blocks.end()
         if rest:
-            self._by_sdk().read(rest)
+            for _ in self._by_sdk().read(rest):
+                pass
             self._by_sdk().end()
 
     def _by_sdk(self) -> SDKReader:

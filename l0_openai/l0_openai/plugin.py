@@ -82,6 +82,8 @@ class ChatCompletions:
         return client.with_options(max_retries=0, default_headers={"Accept-Encoding": "identity"})
 
     strategies = ("instruct", "prefill", "vllm")
+    prefill: Mapping[str, Any] = {"role": "assistant"}
+    """What the message has, besides the text, that the model is to begin its answer with."""
 
     def continuing(self, path: str, kwargs: Mapping[str, Any], kept: str, strategy: str) -> Continued | None:
         """Ask for the rest of `kept`.
@@ -94,14 +96,14 @@ class ChatCompletions:
 
         A continuation of a tool call or of structured output is not asked for.
         """
-        if kwargs.get("response_format") or (kwargs.get("n") or 1) != 1:
+        if "messages" not in kwargs or kwargs.get("response_format") or (kwargs.get("n") or 1) != 1:
             return None
-        said = {"role": "assistant", "content": kept}
-        messages = [*kwargs.get("messages", ()), said]
+        messages = list(kwargs["messages"])
+        if strategy == "prefill":
+            return Continued({**kwargs, "messages": [*messages, {**self.prefill, "content": kept}]}, exact=True)
+        messages.append({"role": "assistant", "content": kept})
         if strategy == "instruct":
             return Continued({**kwargs, "messages": [*messages, {"role": "user", "content": GO_ON}]})
-        if strategy == "prefill":
-            return Continued({**kwargs, "messages": messages}, exact=True)
         body = {**(kwargs.get("extra_body") or {}), "continue_final_message": True, "add_generation_prompt": False}
         return Continued({**kwargs, "messages": messages, "extra_body": body}, exact=True)
 

@@ -26,21 +26,23 @@ class SDKReader:
         self.is_done = False
         """Whether the SDK has seen the end that the provider announced."""
 
-    def read(self, data: bytes) -> list[Any]:
-        """The chunks that these bytes complete. Raises what the SDK raises."""
+    def read(self, data: bytes) -> Iterator[Any]:
+        """The chunks that these bytes complete. Raises what the SDK raises, after those before it."""
         self._given.append(data)
         return self._read()
 
-    def end(self) -> list[Any]:
-        """The chunks that the end of the bytes completes. Raises what the SDK raises."""
+    def end(self) -> None:
+        """The bytes have ended. Raises what the SDK raises."""
         self._ended = True
-        return self._read()
+        for _ in self._read():
+            pass
 
     def raised(self, error: Exception) -> Exception:
         """What the SDK raises where its HTTP library raises this."""
         self._given.append(error)
         try:
-            self._read()
+            for _ in self._read():
+                pass
         except Exception as raised:
             return raised
         return error
@@ -50,25 +52,25 @@ class SDKReader:
         with suppress(Exception):  # Nobody waits for what comes of half an event.
             self.end()
 
-    def _read(self) -> list[Any]:
-        chunks = []
-        with _no_loop_knows():
-            while True:
-                if self._next is None:
-                    self._next = self._chunks.__anext__()
-                try:
+    def _read(self) -> Iterator[Any]:
+        while not self.is_done:
+            try:
+                with _no_loop_knows():
+                    if self._next is None:
+                        self._next = self._chunks.__anext__()
                     self._next.send(None)
-                except StopIteration as found:
-                    chunks.append(found.value)
-                    self._next = None
-                except StopAsyncIteration:
-                    self._next, self.is_done = None, not self._ended
-                    return chunks
-                except BaseException:
-                    self._next = None
-                    raise
-                else:
-                    return chunks  # It waits for more bytes.
+            except StopIteration as found:
+                self._next = None
+                chunk = found.value
+            except StopAsyncIteration:
+                self._next, self.is_done = None, not self._ended
+                return
+            except BaseException:
+                self._next = None
+                raise
+            else:
+                return  # It waits for more bytes.
+            yield chunk
 
     async def _bytes(self) -> AsyncIterator[bytes]:
         while True:

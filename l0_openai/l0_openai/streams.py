@@ -6,11 +6,11 @@ them are understood alike. What a chunk may lack, servers have been seen to leav
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from l0_core import Event, EventType
+from l0_core import Event, EventType, StreamAdapter
 from l0_openai.fast_lane import FastLane, is_untouched
 
 __all__ = ["ChatCompletionStream", "OpenAIAdapter", "OpenAIAdapterOptions"]
@@ -50,6 +50,7 @@ class ChatCompletionStream:
         self._finished: dict[int, str | None] = {}
         self._primary = 0 if self.options.choice_index == "all" else self.options.choice_index
         self.decode: Callable[[Any], Event | list[Event] | None] = self.decode_chunk
+        self.raw: Callable[[Any], Iterable[Any]] = lambda chunk: (chunk,)
 
     def iterate(self, source: Any) -> Any:
         """What is iterated: the bytes of a stream that is as the SDK made it, and `decode` is then for these.
@@ -58,7 +59,7 @@ class ChatCompletionStream:
         """
         if is_untouched(source):
             lane = FastLane(source, self)
-            self.decode = lane.decode
+            self.decode, self.raw = lane.decode, lane.raw
             return lane
         iterator = getattr(source, "_iterator", None)
         return iterator if hasattr(iterator, "__anext__") else source
@@ -179,15 +180,16 @@ class OpenAIAdapter:
     def __init__(self, options: OpenAIAdapterOptions | None = None) -> None:
         self.options = options
 
-    def stream_adapter(self) -> ChatCompletionStream:
+    def stream_adapter(self) -> StreamAdapter:
         """What reads one stream with these options."""
-        return ChatCompletionStream(self.options)
+        reader: StreamAdapter = self._reader(self.options)
+        return reader
 
     def detect(self, stream: Any) -> bool:
         return type(stream).__module__.partition(".")[0] in ("openai", "litellm")
 
     async def wrap(self, stream: Any, options: OpenAIAdapterOptions | None = None) -> AsyncIterator[Event]:
-        reader = ChatCompletionStream(options or self.options)
+        reader = self._reader(options or self.options, stream)
         proof: Event | None = None
         async for chunk in stream:
             decoded = reader.decode(chunk)
@@ -200,3 +202,6 @@ class OpenAIAdapter:
             proof = Event(EventType.COMPLETE)
         if proof is not None:
             yield proof
+
+    def _reader(self, options: OpenAIAdapterOptions | None, stream: Any = None) -> Any:
+        return ChatCompletionStream(options)

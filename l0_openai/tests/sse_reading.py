@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import openai
@@ -90,3 +91,23 @@ async def by_the_bytes(body: Pieces) -> Told:
         return await read(reader, lane, reader.decode)
     finally:
         await stream.close()
+
+
+async def chunks_of_the_sdk(body: Pieces) -> list[Any]:
+    chunks = []
+    with suppress(Exception):
+        async for chunk in stream_of(body):
+            chunks.append(chunk)
+    return chunks
+
+
+async def chunks_kept(body: Pieces) -> list[Any]:
+    reader, stream = ChatCompletionStream(), stream_of(body)
+    lane = reader.iterate(stream)
+    kept = []
+    with suppress(Exception):
+        async for data in lane:
+            kept.append(data)
+    await lane.aclose()
+    await stream.close()
+    return [chunk for data in kept for chunk in reader.raw(data)]

@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sse_bodies import BODIES, random_body
-from sse_reading import Pieces, Told, by_the_bytes, by_the_sdk, cut
+from sse_reading import Pieces, Told, by_the_bytes, by_the_sdk, chunks_kept, chunks_of_the_sdk, cut
 
 RANDOM = int(os.environ.get("L0_TEST_SSE_CASES", "300"))
 
@@ -41,6 +41,16 @@ async def compare(body: bytes, at: Sequence[int]) -> None:
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_is_read_as_the_sdk_reads_it(name: str) -> None:
     asyncio.run(compare(BODIES[name], sizes(BODIES[name])))
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_chunks_of_a_body_are_those_of_the_sdk(name: str) -> None:
+    async def main() -> None:
+        expected = await chunks_of_the_sdk(Pieces([BODIES[name]]))
+        for size in (1, 61, max(1, len(BODIES[name]))):
+            assert await chunks_kept(Pieces(cut(BODIES[name], size))) == expected, size
+
+    asyncio.run(main())
 
 
 def test_random_bodies_are_read_as_the_sdk_reads_them() -> None:

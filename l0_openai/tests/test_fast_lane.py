@@ -151,17 +151,33 @@ def test_what_is_no_stream_of_the_sdk_is_not_touched(source: Any) -> None:
 
 
 def test_chunks_that_are_to_be_kept_are_the_objects_of_the_sdk(fault_server: FaultServer) -> None:
-    fault_server.add("m", Script(TEXT))
+    fault_server.add("m", Script(TEXT, faults=[Fault("rst_mid", at=3)]))
 
     async def main() -> None:
         async with openai.AsyncOpenAI(api_key="x", base_url=fault_server.base_url) as client:
-            stream = await l0.wrap(client, keep_raw=True).chat.completions.create(
+            stream = await l0.wrap(client, keep_raw=True, retry=l0.Retry(base_delay=0)).chat.completions.create(
                 model="m", messages=MESSAGES, stream=True
             )
+            first = await anext(stream)
+            before = list(stream.raw())
+            assert first.text == _content(before) == "".join(_texts(before)[:1])
             assert await stream.read() == TEXT
-            assert all(isinstance(chunk, ChatCompletionChunk) for chunk in stream.raw())
+            chunks = stream.raw()
+            assert chunks[: len(before)] == before
+            assert all(isinstance(chunk, ChatCompletionChunk) for chunk in chunks)
+            assert _content(chunks).endswith(TEXT)
+            assert len(_content(chunks)) > len(TEXT)
+            assert stream.raw() is chunks
 
     asyncio.run(main())
+
+
+def _texts(chunks: list[ChatCompletionChunk]) -> list[str]:
+    return [text for chunk in chunks for choice in chunk.choices if (text := choice.delta.content)]
+
+
+def _content(chunks: list[ChatCompletionChunk]) -> str:
+    return "".join(_texts(chunks))
 
 
 # Their connections.
