@@ -10,8 +10,12 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
-__all__ = ["Budget", "budget_of"]
+if TYPE_CHECKING:
+    from l0_core.attempt import Source
+
+__all__ = ["Budget", "budget_of", "earn"]
 
 CAPACITY = 500
 RETRY_COST = 5
@@ -40,6 +44,13 @@ class Budget:
 
 
 _budgets: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Budget]] = weakref.WeakKeyDictionary()
+
+
+def earn(source: Source, loop: asyncio.AbstractEventLoop) -> None:
+    """A stream that needed no retry has ended well. Only where somebody has spent is there anything to fill up."""
+    budgets = _budgets.get(loop)
+    if budgets and (budget := budgets.get(source.provider)) is not None:
+        budget.give_back(SUCCESS_GAIN)
 
 
 def budget_of(provider: Hashable, loop: asyncio.AbstractEventLoop) -> Budget:

@@ -467,7 +467,7 @@ class Delivery:
 
     def _reject(self) -> None:
         """The newest token was taken in, and does not reach the consumer."""
-        self._state._tokens.pop()
+        self._state._drop_newest()
         self._checked = len(self._state._tokens)
         if self.observers is not None:
             self.observers.undelivered = 0

@@ -1,4 +1,7 @@
-"""The logger of L0, `"l0"`. It is silent unless the application configures logging, or `enable_debug()` is called.
+"""The logger of L0, `"l0"`.
+
+What the application configures for it holds; without that, Python shows warnings and errors alone. `enable_debug()`
+shows all.
 
 What is logged holds no text of a prompt or an answer: a record names what happened to which stream, and an error by its
 type and the line that raised it. The message of an error may be made of content: with its traceback it is logged only

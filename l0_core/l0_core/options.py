@@ -70,7 +70,8 @@ RETRY_DEFAULTS = RetryDefaults()
 class Retry:
     """How often and how soon a failed attempt is made again. Delays are in seconds.
 
-    `attempts` bounds what is the model's fault, `max_retries` bounds everything; both are per source, and a fallback
+    `attempts` is how many retries may be for what is the model's fault, `max_retries` how many there may be in all:
+    `attempts=3` makes four requests at most of a model that answers nonsense. Both are per source, and a fallback
     starts with both afresh. `should_retry(error, state, attempt, category)`, sync or async, can veto a retry and never
     force one. `calculate_delay(context)` returns the delay in seconds.
     """
@@ -108,28 +109,28 @@ class Retry:
 
     @classmethod
     def minimal(cls) -> Retry:
-        """Two attempts, four retries, linear waits."""
+        """Two retries for faults of the model, four in all; linear waits."""
         from l0_core.delays import ErrorTypeDelays
 
         return cls(attempts=2, max_retries=4, strategy=BackoffStrategy.LINEAR, error_type_delays=ErrorTypeDelays())
 
     @classmethod
     def recommended(cls) -> Retry:
-        """Three attempts, six retries, fixed jitter."""
+        """Three retries for faults of the model, six in all; fixed jitter."""
         from l0_core.delays import ErrorTypeDelays
 
         return cls(error_type_delays=ErrorTypeDelays())
 
     @classmethod
     def strict(cls) -> Retry:
-        """Three attempts, six retries, full jitter."""
+        """Three retries for faults of the model, six in all; full jitter."""
         from l0_core.delays import ErrorTypeDelays
 
         return cls(strategy=BackoffStrategy.FULL_JITTER, error_type_delays=ErrorTypeDelays())
 
     @classmethod
     def exponential(cls) -> Retry:
-        """Four attempts, eight retries, exponential waits."""
+        """Four retries for faults of the model, eight in all; exponential waits."""
         from l0_core.delays import ErrorTypeDelays
 
         return cls(attempts=4, max_retries=8, strategy=BackoffStrategy.EXPONENTIAL, error_type_delays=ErrorTypeDelays())

@@ -27,6 +27,10 @@ def record_of(error: BaseException) -> BaseException:
     builtin = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
     record: BaseException = builtin.__new__(type(error), *error.args)
     record.__dict__.update(error.__dict__)
+    # Of its fields in C, a builtin exception fills some only here.
+    builtin.__init__(record, *error.args)  # type: ignore[misc]  # of the class, found above
+    if isinstance(error, OSError) and error.filename is not None:
+        record.filename = error.filename  # type: ignore[attr-defined]
     record.__cause__, record.__suppress_context__ = error.__cause__, True
     return record
 

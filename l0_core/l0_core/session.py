@@ -14,6 +14,7 @@ from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any
 
 from l0_core.attempt import Attempt, BeganAnew, Source
+from l0_core.budget import earn
 from l0_core.checks import Checks
 from l0_core.deadline import Aborted, Interrupted, Watch, finish
 from l0_core.delivery import Delivery
@@ -538,6 +539,8 @@ class Session:
     def _succeeded(self) -> None:
         if self._recovery is not None:
             self._recovery.succeeded()
+        else:
+            earn(self._sources[0], self.watch.loop)
         if self.observers is not None:
             self.observers.completed()
 

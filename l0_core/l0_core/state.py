@@ -119,6 +119,11 @@ class State:
     _reasoning = None  # type: list[str] | None
     _refusal = None  # type: list[str] | None
 
+    def _drop_newest(self) -> None:
+        """Take back the newest token, which somebody may have read already."""
+        self._tokens.pop()
+        self._read, self._read_upto = "", 0
+
     def _keep(self, characters: int) -> None:
         """Withdraw all but the first `characters` of the content."""
         kept = self.content[:characters]

@@ -9,7 +9,7 @@ from typing import Any
 import l0
 import pytest
 from l0_core.checks import rule_of
-from l0_testing import FakeProvider, Mishap
+from l0_testing import FakeProvider, Mishap, text_of
 from l0_testing.virtual import run
 
 from l0_core import Check, DriftViolation, guardrails_or_configured, hookimpl
@@ -413,6 +413,33 @@ def test_what_is_not_a_guardrail(given: Any, error: type[Exception], says: str) 
     async def main() -> None:
         with pytest.raises(error, match=says):
             await l0.run(FakeProvider(TOKENS), guardrails=given)
+
+    run(main())
+
+
+def test_a_token_that_is_objected_to_is_not_in_the_content_that_its_rule_has_read() -> None:
+    tries = 0
+
+    async def model() -> Any:
+        nonlocal tries
+        tries += 1
+        for number in range(16):
+            yield f"{number} "
+        yield "end" if tries > 1 else "boom"
+
+    def judge(state: l0.State) -> list[l0.Violation]:
+        return [l0.Violation("r", "no")] if tries == 1 and "15 " in state.content else []
+
+    async def main() -> None:
+        for options in ({}, {"continue_from_last_good_token": True}):
+            nonlocal tries
+            tries = 0
+            stream = await l0.run(
+                model, guardrails=[l0.GuardrailRule("r", judge)], retry=l0.Retry(base_delay=0), **options
+            )
+            text = text_of([event async for event in stream])
+            assert text == stream.state.content
+            assert "14 15 end" in text
 
     run(main())
 

@@ -298,7 +298,7 @@ CASES: dict[str, Case] = {
     "guardrail retry while it speaks": Case(
         one(texts=[("The ", "slow ", "fox")]),
         [
-            *START, *ATTEMPT, "GUARDRAIL_RULE_RESULT", "on_violation", *FAILED, *RETRY, *ATTEMPT, "RESET", *PASSED,
+            *START, *ATTEMPT, "GUARDRAIL_RULE_RESULT", "on_violation", *FAILED, *RETRY, *ATTEMPT, *PASSED,
             *DONE_AFTER_RETRY,
         ],
         {"guardrails": [slow("error", streaming=True)], "check_intervals": {"guardrails": 1}},
@@ -611,3 +611,25 @@ def test_meta_is_camel_case_and_holds_no_content() -> None:
         }
 
     run(main())
+
+
+def test_an_event_bus_hands_on_what_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[ObservabilityEvent] = []
+    bus = l0.EventBus(seen.append, {"user": 1})
+    bus.emit(ObservabilityEventType.SESSION_START, attempt=1)
+    bus.emit(ObservabilityEventType.SESSION_END)
+    assert [(event.type.value, event.meta) for event in seen] == [
+        ("SESSION_START", {"attempt": 1}),
+        ("SESSION_END", {}),
+    ]
+    assert {event.stream_id for event in seen} == {bus.stream_id}
+    assert all(event.context == {"user": 1} for event in seen)
+    assert seen[0].context is not seen[1].context
+
+    def broken(event: ObservabilityEvent) -> None:
+        raise ValueError("secret")
+
+    l0.EventBus(broken).emit(ObservabilityEventType.SESSION_START)
+    assert "an event handler raised ValueError at test_lifecycle.py" in caplog.text
+    assert "secret" not in caplog.text
+    l0.EventBus().emit(ObservabilityEventType.SESSION_START)

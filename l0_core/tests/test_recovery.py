@@ -10,6 +10,7 @@ from typing import Any
 import l0
 import pytest
 from l0 import BackoffStrategy, RetryableErrorType
+from l0_core.delays import ErrorTypeDelays
 from l0_core.hints import Hint, hint_of
 from l0_core.recovery import backoff
 from l0_testing import FakeProvider, Mishap
@@ -68,6 +69,14 @@ def test_presets_are_the_documented_ones() -> None:
     assert (l0.Retry.minimal().attempts, l0.Retry.minimal().max_retries) == (2, 4)
     assert l0.STRICT_RETRY.strategy is BackoffStrategy.FULL_JITTER
     assert (l0.EXPONENTIAL_RETRY.attempts, l0.EXPONENTIAL_RETRY.max_retries) == (4, 8)
+    assert l0.Retry.mobile() == l0.Retry(
+        max_delay=15,
+        strategy=BackoffStrategy.FULL_JITTER,
+        error_type_delays=ErrorTypeDelays(background_throttle=15, timeout=3, connection_dropped=2.5),
+    )
+    assert l0.Retry.edge() == l0.Retry(
+        base_delay=0.5, max_delay=5, error_type_delays=ErrorTypeDelays(runtime_killed=2, timeout=1.5)
+    )
     assert l0.Retry(max_attempts=5).attempts == 5
     assert l0.RETRY_DEFAULTS.max_retries == 6
     with pytest.raises(ValueError, match=r"Retry\.base_delay"):
@@ -184,10 +193,12 @@ def test_retry_on_is_a_filter() -> None:
         for error in (answered(503), ConnectionResetError(), RuntimeError("x")):
             _, _, provider = await waits(refusals(error), retry=only)
             assert provider.opened == 1
-        _, _, provider = await waits(
-            [Mishap("truncate", 1)], retry=l0.Retry(base_delay=0, retry_on=[RetryableErrorType.INCOMPLETE])
-        )
-        assert provider.opened == 2
+        for mishap, named in (
+            (Mishap("truncate", 1), RetryableErrorType.INCOMPLETE),
+            (Mishap("refuse", error=answered(408)), RetryableErrorType.TIMEOUT),
+        ):
+            _, _, provider = await waits([mishap], retry=l0.Retry(base_delay=0, retry_on=[named]))
+            assert provider.opened == 2
 
     run(main())
 
@@ -225,6 +236,8 @@ def test_calculate_delay_is_asked_with_the_documented_names() -> None:
         def delay(context: Any) -> float:
             seen.append({name: context[name] for name in ("attempt", "total_attempts", "category", "reason")})
             assert context.default_delay == pytest.approx(1.0)
+            with pytest.raises(KeyError, match="delay"):
+                context["delay"]
             return 3.0
 
         retry = l0.Retry(base_delay=1, strategy="fixed", calculate_delay=delay)
@@ -306,12 +319,69 @@ def test_a_dead_provider_is_not_stormed() -> None:
         assert all(isinstance(end, ConnectionRefusedError) for end in ends)
         assert 1000 < requests <= 1300
 
-        # Streams that end well fill the budget again.
-        async def alive() -> Any:
-            yield l0.Event(l0.EventType.TOKEN, "a")
+    run(main())
 
-        for _ in range(20):
-            assert await (await l0.run(alive)).read() == "a"
+
+class Broken(OSError):
+    def __init__(self, what: str, number: int | None = None, path: str | None = None) -> None:
+        super().__init__(*([what] if number is None else [number, what, path]))
+        self.what = what
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        l0.TimeoutError("no token for 5 s", "inter_token", 5.0),
+        Broken("it broke"),
+        Broken("no such file", 2, "/there"),
+        ConnectionResetError(104, "reset by peer"),
+        ValueError("a", 1),
+        KeyError("k"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+    ],
+    ids=repr,
+)
+def test_an_error_that_was_recovered_from_says_what_it_said(error: Exception) -> None:
+    async def main() -> None:
+        _, stream, _ = await waits(refusals(error), retry=l0.Retry(base_delay=0))
+        (kept,) = stream.errors
+        assert (type(kept), str(kept), kept.args) == (type(error), str(error), error.args)
+        assert vars(kept).items() <= vars(error).items()
+        for name in ("errno", "strerror", "filename"):
+            assert getattr(kept, name, None) == getattr(error, name, None)
+
+    run(main())
+
+
+def test_streams_that_end_well_earn_back_what_an_outage_has_spent() -> None:
+    failures = 10**9
+    requests = 0
+
+    async def provider() -> Any:
+        nonlocal failures, requests
+        requests += 1
+        if failures:
+            failures -= 1
+            raise ConnectionRefusedError
+        yield l0.Event(l0.EventType.TOKEN, "a")
+
+    async def read() -> str:
+        return await (await l0.run(provider, retry=l0.Retry(base_delay=0))).read()
+
+    async def main() -> None:
+        nonlocal failures, requests
+        for _ in range(120):
+            with pytest.raises(ConnectionRefusedError):
+                await read()
+        requests = 0
+        with pytest.raises(ConnectionRefusedError):
+            await read()
+        assert requests == 1, "the budget is spent"
+        failures = 0
+        for _ in range(5):
+            assert await read() == "a"
+        failures = 1
+        assert await read() == "a"
 
     run(main())
 

@@ -31,6 +31,7 @@ class OpenAIPlugin:
         if ctx is None:
             return _client_adapter(kind, source)
         if kind == "AsyncStream":
+            _check_what_it_streams(source)
             return self.stream_adapter().stream_adapter()
         if kind == "Stream":
             raise AdapterNotFound("the stream comes from a synchronous client; make it with openai.AsyncOpenAI")
@@ -51,6 +52,15 @@ def _openai_kind(kind: type[Any]) -> str | None:
         if base.__module__.partition(".")[0] == "openai" and base.__name__ in _KINDS:
             return base.__name__
     return None
+
+
+def _check_what_it_streams(stream: object) -> None:
+    """Raises AdapterNotFound for streams of other APIs, whose end would otherwise never be proved."""
+    item = getattr(stream, "_cast_to", None)
+    if item is not None and getattr(item, "__name__", None) != "ChatCompletionChunk":
+        raise AdapterNotFound(
+            "the stream is not one of chat completions, which L0 reads; make it with client.chat.completions.create"
+        )
 
 
 _KINDS = frozenset(("AsyncStream", "Stream", "AsyncOpenAI", "OpenAI"))

@@ -18,6 +18,7 @@ from l0_openai.sse import Blocks
 from l0_testing import Fault, FaultServer, Script
 from openai.types import Completion
 from openai.types.chat import ChatCompletionChunk
+from openai.types.responses import ResponseStreamEvent
 
 from l0_openai import ChatCompletionStream
 
@@ -136,6 +137,18 @@ def other_decoder() -> Any:
 def completions() -> Any:
     stream: Any = stream_of(Pieces([]))
     return openai.AsyncStream(cast_to=Completion, response=stream.response, client=CLIENT)
+
+
+def test_a_stream_of_another_api_is_refused_at_once() -> None:
+    given: Any = stream_of(Pieces([]))
+    events = openai.AsyncStream(cast_to=ResponseStreamEvent, response=given.response, client=CLIENT)
+
+    async def main() -> None:
+        with pytest.raises(l0.AdapterNotFound, match="not one of chat completions"):
+            await (await l0.run(lambda: events)).read()
+        await given.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("make", [begun, wrapped, consumed, subclass, strict, other_decoder, completions])

@@ -125,7 +125,8 @@ async def parallel(
     cancels what is running and leaves out the rest. What a callback raises is logged. Cancelled from outside, it leaves
     no task and no connection behind.
 
-    Raises ValueError for a concurrency below 1, TypeError for what is no task, and what `executor` is refused with.
+    Raises ValueError for a concurrency below 1, and what `executor` is refused with. What is no task fails by itself,
+    with a TypeError.
     """
     asked = options or ParallelOptions()
     limit = asked.concurrency if concurrency is None else concurrency
