@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from l0_consensus import FieldAgreement as FieldAgreement
     from l0_consensus import FieldConsensus as FieldConsensus
     from l0_consensus import FieldConsensusInfo as FieldConsensusInfo
+    from l0_consensus import consensus as consensus
     from l0_core.adapters import AdaptedEvent as AdaptedEvent
     from l0_core.adapters import Adapter as Adapter
     from l0_core.adapters import Adapters as Adapters
@@ -161,6 +162,7 @@ if TYPE_CHECKING:
     from l0_parallel import batched as batched
     from l0_parallel import create_pool as create_pool
     from l0_parallel import hedge as hedge
+    from l0_parallel import parallel as parallel
     from l0_parallel import race as race
     from l0_parallel import sequential as sequential
     from l0_pipeline import FAST_PIPELINE as FAST_PIPELINE
@@ -227,7 +229,6 @@ if TYPE_CHECKING:
     from l0 import adapters as adapters
     from l0 import client as client
     from l0 import comparison as comparison
-    from l0 import consensus as consensus
     from l0 import continuation as continuation
     from l0 import errors as errors
     from l0 import event_sourcing as event_sourcing
@@ -239,7 +240,6 @@ if TYPE_CHECKING:
     from l0 import logging as logging
     from l0 import multimodal as multimodal
     from l0 import normalize as normalize
-    from l0 import parallel as parallel
     from l0 import pipeline as pipeline
     from l0 import pool as pool
     from l0 import pydantic as pydantic

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from l0_eventsourcing.memory import InMemoryEventStore
-from l0_eventsourcing.store import EventStore
+from l0_eventsourcing.store import BaseEventStore, EventStore
 
 __all__ = [
     "StorageAdapterConfig",
@@ -83,7 +83,7 @@ async def create_event_store(config: StorageAdapterConfig) -> EventStore:
     return await made if inspect.isawaitable(made) else made
 
 
-def open_store(url: str) -> EventStore:
+def open_store(url: str) -> BaseEventStore:
     """The store that a URL means: `sqlite:///runs.db`, or whatever scheme an installed store has.
 
     The same URL means the same store in one process. Raises PluginError for a scheme that nothing installed has.

@@ -19,7 +19,7 @@ from l0_eventsourcing import types as t
 from l0_eventsourcing.codec import Record, pack, pack_run, written_down
 from l0_eventsourcing.outputs import event_as_dict
 from l0_eventsourcing.redaction import redacted
-from l0_eventsourcing.store import EventStore, StoreUnavailable, append_records
+from l0_eventsourcing.store import BaseEventStore, EventStore, StoreUnavailable, append_records
 from l0_eventsourcing.types import RecordedEvent
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ class StorePlugin:
         self.store = self.open(options)
         self._recording = Recording(self.store, on_store_error=options.on_store_error)
 
-    def open(self, options: Any) -> EventStore:
+    def open(self, options: Any) -> BaseEventStore:
         """The store of `options.url`."""
         raise NotImplementedError
 

@@ -19,7 +19,7 @@ from l0_eventsourcing.replayer import (
     get_stream_metadata,
     replay,
 )
-from l0_eventsourcing.store import EventStore
+from l0_eventsourcing.store import BaseEventStore, EventStore
 from l0_eventsourcing.types import (
     EventEnvelope,
     RecordedEvent,
@@ -71,7 +71,7 @@ class EventSourcing:
         return await adapters.create_event_store(config)
 
     @staticmethod
-    def open(url: str) -> EventStore:
+    def open(url: str) -> BaseEventStore:
         """The store that a URL means: `sqlite:///runs.db`."""
         return adapters.open_store(url)
 
