@@ -13,14 +13,23 @@ from typing import Annotated, Literal, TextIO
 import typer
 
 from l0_cli import stream_commands
-from l0_cli.commands import Commands
+from l0_cli.commands import Commands, example
 from l0_cli.terminal import CommandError, say
 
 __all__ = ["app", "main"]
 
+EPILOG = """\
+l0 COMMAND --help shows what a command takes, with an example.
+Exit codes: 0 done, 1 it failed or something is wrong, 2 it cannot be done as
+it was asked for, 130 interrupted. What is wrong is one line on stderr."""
+
+COMPLETION = "_L0_COMPLETE"
+"""The variable by which a shell asks for completions."""
+
 app = typer.Typer(
     cls=Commands,
     help="L0, the reliability layer for the token streams of language models.",
+    epilog=f"\b\n{EPILOG}",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -45,7 +54,11 @@ def _options(
     pass
 
 
-@app.command("demo")
+@app.command(
+    "demo",
+    short_help="Watch a text arrive whole from a server that misbehaves.",
+    epilog=example("l0 demo", "l0 demo --base-url http://127.0.0.1:8000/v1 --model llama3"),
+)
 def _demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Show nothing on the way; print one JSON object at the end.")
@@ -93,7 +106,45 @@ def _demo(
     raise typer.Exit(0 if story.succeeded else 1)
 
 
-@app.command("plugins")
+@app.command(
+    "doctor",
+    short_help="Find what is wrong with this installation, and what mends it.",
+    epilog=example("l0 doctor", "l0 doctor --json"),
+)
+def _doctor(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> int:
+    """Check this installation and its configuration, and say what to do about what is wrong.
+
+    Versions, plugins and configuration are checked, and whether the store and the endpoints of telemetry take a
+    connection, for which no more than three seconds are waited each. Nothing is written anywhere. The exit code is 1 if
+    there is a problem.
+    """
+    from l0_cli import doctor
+
+    return doctor.command(as_json)
+
+
+@app.command(
+    "completion",
+    short_help="Print what makes a shell complete commands and streams.",
+    epilog=example("source <(l0 completion bash)", "l0 completion fish > ~/.config/fish/completions/l0.fish"),
+)
+def _completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
+    """Print a script for a shell, which then completes commands, options, and the ids of recorded streams.
+
+    Ids are those of the configured store, or of --store, if it answers at once.
+    """
+    from l0_cli.completion import script
+
+    typer.echo(script(shell, COMPLETION))
+
+
+@app.command(
+    "plugins",
+    short_help="List the installed plugins, and what is wrong with broken ones.",
+    epilog=example("l0 plugins", "l0 plugins --json"),
+)
 def _plugins(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
     """List the installed plugins by kind: distribution, version, state, and what is wrong with a broken one."""
     from l0_cli.plugins import lines, listing
@@ -104,7 +155,11 @@ def _plugins(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON 
     config.check_choice()
 
 
-@app.command("config")
+@app.command(
+    "config",
+    short_help="Show what is configured, and where each value comes from.",
+    epilog=example("l0 config --all", "l0 config --schema > l0.schema.json"),
+)
 def _config(
     everything: Annotated[
         bool, typer.Option("--all", help="Show defaults too, those of the Options of the configured plugins included.")
@@ -135,7 +190,11 @@ def _config(
         show(everything)
 
 
-@app.command("new")
+@app.command(
+    "new",
+    short_help="Write the package of a new plugin, with tests, ready to change.",
+    epilog=example("l0 new guardrail shouting", "l0 new store parquet --dir plugins"),
+)
 def _new(
     kind: Annotated[
         Literal["guardrail", "adapter", "store", "monitor", "policy"],
@@ -164,7 +223,14 @@ def _new(
 stream_commands.add(app)
 
 
-@app.command("record")
+@app.command(
+    "record",
+    short_help="Record a provider's answers, to serve them again in a test.",
+    epilog=example(
+        "l0 record --upstream https://api.openai.com -o incident.cassette -- python app.py",
+        "l0 replay incident.cassette",
+    ),
+)
 def _record(
     upstream: Annotated[str, typer.Option(metavar="URL", help="Where requests go: https://api.openai.com")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The cassette to create.")],
@@ -172,6 +238,10 @@ def _record(
         int, typer.Option(min=0, max=65535, help="The port to listen on; 0 lets the system choose one.")
     ] = 0,
     with_bodies: Annotated[bool, typer.Option("--with-bodies", help="Keep the bodies of requests too.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print a JSON object at the beginning and one at the end; on stderr with COMMAND."),
+    ] = False,
     command: Annotated[
         list[str] | None, typer.Argument(metavar="-- COMMAND", help="Run this, with OPENAI_BASE_URL set to the proxy.")
     ] = None,
@@ -183,7 +253,7 @@ def _record(
     """
     from l0_cli.record import record
 
-    raise typer.Exit(record(upstream, output, port, with_bodies, command or ()))
+    raise typer.Exit(record(upstream, output, port, with_bodies, command or (), as_json))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -191,6 +261,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         _write_anything(stream)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if COMPLETION in os.environ:
+        from l0_cli.completion import prepare
+
+        prepare()
     try:
         code = app(given or ["--help"], prog_name="l0", standalone_mode=False)
     except typer.Abort:

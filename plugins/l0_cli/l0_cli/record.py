@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["record", "replay_cassette"]
 
 
-def record(upstream: str, path: Path, port: int, bodies: bool, command: Sequence[str]) -> int:
+def record(upstream: str, path: Path, port: int, bodies: bool, command: Sequence[str], as_json: bool = False) -> int:
     """Record what is asked of an upstream, until a signal comes or a command ends; returns the exit code.
+
+    With `as_json` what is told is a JSON object on a line; on stderr where stdout is the command's.
 
     Raises:
         CommandError: the upstream, the file or the command cannot be meant.
@@ -39,16 +41,19 @@ def record(upstream: str, path: Path, port: int, bodies: bool, command: Sequence
         recorder = Recorder(upstream, path, port=port, bodies=bodies)
     except ValueError as error:
         raise CommandError(f"--upstream: {error}") from None
+    announce = partial(_recording_as_json if as_json else _recording, recorder, path, bool(command))
     try:
-        code = asyncio.run(
-            _run(command, recorder, path) if command else _serve(recorder, partial(_recording, recorder, path))
-        )
+        code = asyncio.run(_run(command, recorder, announce) if command else _serve(recorder, announce))
     except FileExistsError:
         raise CommandError(
             f"{path} is there already, and a recording is not overwritten: choose another name"
         ) from None
-    ends = "".join(f", {count} {how}" for how, count in recorder.ends.items())
-    _tell(f"{path}: {recorder.ends.total()} recorded{ends}")
+    if as_json:
+        said = {"file": str(path), "recorded": recorder.ends.total(), "ends": {**recorder.ends}, "exit_code": code}
+        typer.echo(json_.dumps(said), err=bool(command))
+    else:
+        ends = "".join(f", {count} {how}" for how, count in recorder.ends.items())
+        _tell(f"{path}: {recorder.ends.total()} recorded{ends}")
     return code
 
 
@@ -75,9 +80,16 @@ def replay_cassette(path: Path | str, speed: float, port: int | None, json: bool
     return asyncio.run(_serve(server, announce))
 
 
-def _recording(recorder: Recorder, path: Path) -> None:
-    typer.echo(recorder.base_url)
-    _tell(f"recording to {path}: set it as base_url (or OPENAI_BASE_URL); Ctrl-C ends")
+def _recording(recorder: Recorder, path: Path, has_command: bool) -> None:
+    if has_command:
+        _tell(f"recording to {path} what is asked of {recorder.base_url}")
+    else:
+        typer.echo(recorder.base_url)
+        _tell(f"recording to {path}: set it as base_url (or OPENAI_BASE_URL); Ctrl-C ends")
+
+
+def _recording_as_json(recorder: Recorder, path: Path, has_command: bool) -> None:
+    typer.echo(json_.dumps({"file": str(path), "base_url": recorder.base_url}), err=has_command)
 
 
 def _serving(server: CassetteServer, path: Path | str) -> None:
@@ -100,7 +112,7 @@ async def _serve(server: AbstractAsyncContextManager[object], announce: Callable
     return 0
 
 
-async def _run(command: Sequence[str], recorder: Recorder, path: Path) -> int:
+async def _run(command: Sequence[str], recorder: Recorder, announce: Callable[[], None]) -> int:
     """Run a command while recording, and return its exit code, as a shell does: 128 and more for a signal."""
     process: asyncio.subprocess.Process | None = None
 
@@ -112,7 +124,7 @@ async def _run(command: Sequence[str], recorder: Recorder, path: Path) -> int:
     # A Ctrl-C reaches the command too, which decides what becomes of it.
     with _handling({signal.SIGINT: lambda: None, signal.SIGTERM: terminate}):
         async with recorder:
-            _tell(f"recording to {path} what is asked of {recorder.base_url}")
+            announce()
             provider = {"OPENAI_BASE_URL": recorder.base_url, "OPENAI_API_BASE": recorder.base_url}
             process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **provider})
             code = await process.wait()

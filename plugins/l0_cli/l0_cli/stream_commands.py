@@ -10,22 +10,33 @@ from typing import Annotated, Any
 
 import typer
 
+from l0_cli.commands import example
+from l0_cli.completion import stores, streams
 from l0_cli.terminal import CommandError
 
 __all__ = ["add"]
 
 Store = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Where they are, like sqlite:///runs.db; the configured store if not given."),
+    typer.Option(
+        metavar="URL",
+        help="Where they are, like sqlite:///runs.db; the configured store if not given.",
+        autocompletion=stores,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-StreamId = Annotated[str, typer.Argument(metavar="ID", help="A stream's id, or as much of it as no other begins with.")]
+StreamId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="A stream's id, or as much of it as no other begins with.", autocompletion=streams
+    ),
+]
 
 
 def add(app: typer.Typer) -> None:
     """Add the commands to an app."""
-    for name, command in _COMMANDS.items():
-        app.command(name)(command)
+    for name, (command, short_help, *lines) in _COMMANDS.items():
+        app.command(name, short_help=short_help, epilog=example(*lines))(command)
 
 
 def _streams(
@@ -55,7 +66,12 @@ def _show(
 
 def _replay(
     stream_id: Annotated[
-        str, typer.Argument(metavar="ID", help="A stream's id, or the beginning of it, or a file that is a .cassette.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="A stream's id, or the beginning of it, or a file that is a .cassette.",
+            autocompletion=streams,
+        ),
     ],
     store: Store = None,
     speed: Annotated[float, typer.Option(min=0, help="1 is as it was, 2 twice as fast, 0 at once.")] = 1,
@@ -76,8 +92,10 @@ def _replay(
 
 
 def _diff(
-    one: Annotated[str, typer.Argument(metavar="A", help="A stream's id, or the beginning of it.")],
-    other: Annotated[str, typer.Argument(metavar="B", help="Another's.")],
+    one: Annotated[
+        str, typer.Argument(metavar="A", help="A stream's id, or the beginning of it.", autocompletion=streams)
+    ],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another's.", autocompletion=streams)],
     store: Store = None,
     as_json: AsJson = False,
 ) -> int:
@@ -92,7 +110,8 @@ def _diff(
 
 def _export(
     stream_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Streams' ids, or the beginnings of them.")
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Streams' ids, or the beginnings of them.", autocompletion=streams),
     ] = None,
     store: Store = None,
     everything: Annotated[bool, typer.Option("--all", help="Every stream of the store.")] = False,
@@ -123,11 +142,36 @@ def _import(
     return stream_import.command(store, path, as_json)
 
 
-_COMMANDS: dict[str, Callable[..., Any]] = {
-    "streams": _streams,
-    "show": _show,
-    "replay": _replay,
-    "diff": _diff,
-    "export": _export,
-    "import": _import,
+_COMMANDS: dict[str, tuple[Callable[..., Any], str, *tuple[str, ...]]] = {
+    "streams": (
+        _streams,
+        "List the recorded streams, the newest first.",
+        "l0 streams --limit 10",
+        "l0 streams --store sqlite:///runs.db --unfinished",
+    ),
+    "show": (
+        _show,
+        "Show what happened in a recorded stream, and its text.",
+        "l0 show chat/42",
+        "l0 show chat/42 --events",
+    ),
+    "replay": (
+        _replay,
+        "Print a recorded stream as its consumer saw it, in time.",
+        "l0 replay chat/42 --speed 2",
+        "l0 replay incident.cassette",
+    ),
+    "diff": (_diff, "Show what two recorded streams differ in.", "l0 diff chat/42 chat/43"),
+    "export": (
+        _export,
+        "Write recorded streams as lines of JSON.",
+        "l0 export chat/42 -o chat.jsonl",
+        "l0 export --all | gzip > streams.jsonl.gz",
+    ),
+    "import": (
+        _import,
+        "Record the streams of an export.",
+        "l0 import chat.jsonl --store sqlite:///other.db",
+    ),
 }
+"""Each command: what does its work, its summary, and examples."""

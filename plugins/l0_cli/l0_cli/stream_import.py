@@ -39,7 +39,7 @@ def command(url: str | None, path: Path, as_json: bool) -> int:
     with told(), path.open("rb") as file:
         status = os.fstat(file.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        return with_store(url, partial(_import, file=file, size=size, as_json=as_json))
+        return with_store(url, partial(_import, file=file, size=size, as_json=as_json), makes=True)
 
 
 async def _import(store: EventStore, *, file: BinaryIO, size: int | None, as_json: bool) -> int:

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -18,7 +20,21 @@ from l0_core import Error, config, registry
 if TYPE_CHECKING:
     from l0_eventsourcing import EventStore
 
-__all__ = ["BIDI", "UNFINISHED", "find", "line_of", "moment", "progress", "told", "visible", "with_store"]
+__all__ = [
+    "BIDI",
+    "UNFINISHED",
+    "address",
+    "configured_url",
+    "find",
+    "line_of",
+    "moment",
+    "opened",
+    "path_of",
+    "progress",
+    "told",
+    "visible",
+    "with_store",
+]
 
 T = TypeVar("T")
 
@@ -34,6 +50,9 @@ PACKAGES = {
     "postgresql": "l0-store-postgres",
 }
 """Who provides the store of a scheme."""
+
+PORTS = {"redis": 6379, "rediss": 6379, "postgres": 5432, "postgresql": 5432}
+"""Where the server of a scheme listens, unless the URL says otherwise."""
 
 BIDI = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Characters that change the order in which others are shown."""
@@ -80,11 +99,18 @@ def told(code: int = 1) -> Iterator[None]:
         raise typer.Exit(code) from None
 
 
-def with_store(url: str | None, work: Callable[[EventStore], Awaitable[T]]) -> T:
-    """Open the store of a URL, or the configured one, do something with it, and close it."""
+def with_store(url: str | None, work: Callable[[EventStore], Awaitable[T]], *, makes: bool = False) -> T:
+    """Open the store of a URL, or the configured one, do something with it, and close it.
 
-    async def opened() -> T:
-        store = _opened(_url(url))
+    One whose file or folder is not there is only made with `makes`: a path that is mistyped must not become a store.
+    """
+
+    async def using() -> T:
+        where = _url(url)
+        store = opened(where)
+        path = path_of(where)
+        if path is not None and not makes and not path.exists():
+            raise CommandError(f"there is no {path}: nothing is recorded there")
         try:
             return await work(store)
         finally:
@@ -92,22 +118,48 @@ def with_store(url: str | None, work: Callable[[EventStore], Awaitable[T]]) -> T
             if close is not None:
                 await close()
 
-    return asyncio.run(opened())
+    return asyncio.run(using())
 
 
 def _url(given: str | None) -> str:
     if given is not None:
         return given
-    configured = config.current()
-    found = None if configured is None else configured.core.get("store")
+    found = configured_url()
     if found is None:
         raise CommandError(
             'no store is configured: write store = "sqlite:///runs.db" in l0.toml, or set L0_STORE, or give --store'
         )
-    return str(found.value)
+    return found
 
 
-def _opened(url: str) -> EventStore:
+def configured_url() -> str | None:
+    """The URL of the configured store, or None. Raises ConfigError."""
+    configured = config.current()
+    found = None if configured is None else configured.core.get("store")
+    return None if found is None else str(found.value)
+
+
+def path_of(url: str) -> Path | None:
+    """Where a store of ours has its file or its folder; None if it has none here."""
+    scheme, _, rest = url.partition("://")
+    path = rest.partition("/")[2]
+    if scheme not in ("file", "sqlite") or not path:
+        return None
+    return Path(unquote(path) if scheme == "file" else path).absolute()
+
+
+def address(url: str) -> tuple[str, int] | None:
+    """The host and the port of a store of ours on a server; None where that is not all, or cannot be read."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return None if port is None or not parts.hostname or "," in parts.netloc else (parts.hostname, port)
+
+
+def opened(url: str) -> EventStore:
+    """The store of a URL, of which nothing is used yet. Raises CommandError and PluginError."""
     if find_spec("l0_eventsourcing") is None:
         raise CommandError('recorded streams need l0-eventsourcing, not installed here: pip install "l0-cli[streams]"')
     scheme = url.partition("://")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,6 +65,48 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert "plugins " in helped
     assert main([]) == 0
     assert capsys.readouterr().out == helped
+
+
+COMMANDS = "demo new doctor plugins config completion streams show replay diff export import record".split()
+
+
+def test_help_is_whole_on_80_columns_and_names_every_command_in_its_section(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    helped = capsys.readouterr().out
+    assert "..." not in helped.replace("[ARGS]...", "")
+    assert max(map(len, helped.splitlines())) <= 80
+    assert re.findall(r"^  ([a-z]+) +\S", helped, re.MULTILINE)[:-1] == COMMANDS
+    for title in ("See it, and begin:", "What is here:", "Recorded streams:", "A provider's answers:"):
+        assert f"\n{title}\n" in helped
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    _, _, examples = capsys.readouterr().out.partition("\n  Example:\n")
+    assert examples
+    assert all(re.match(rf"    (source <\()?l0 ({command}|replay)", line) for line in examples.splitlines())
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "completion"])
+def test_every_command_can_print_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([command, "--help"])
+    assert "  --json " in capsys.readouterr().out
+
+
+def test_the_page_of_the_command_line_has_each_command_and_no_option_that_there_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = Path(__file__).parents[3] / "docs" / "command-line.md"
+    if not page.exists():
+        pytest.skip("the page is beside L0's source")
+    sections = dict(re.findall(r"^## `l0 (\w+)`\n(.*?)(?=^## )", page.read_text(), re.MULTILINE | re.DOTALL))
+    assert list(sections) == COMMANDS
+    for line in re.findall(r"^l0 .*", page.read_text(), re.MULTILINE):
+        command, *arguments = line.split("#")[0].split("|")[0].split(" -- ")[0].split()[1:]
+        main([command, "--help"])
+        helped = capsys.readouterr().out
+        assert all(each in helped for each in arguments if each.startswith("-")), line
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,6 +170,30 @@ def test_a_port_can_be_chosen(fault_server: FaultServer, path: Path) -> None:
         process.communicate(timeout=20)
 
 
+@pytest.mark.parametrize("command", [[], [sys.executable, "-c", ASK]])
+def test_as_json_what_is_told_is_an_object_on_a_line(
+    command: list[str], fault_server: FaultServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On stderr where stdout is the command's."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    fault_server.add("m", Script(TEXT))
+    after = ["--", *command] if command else []
+    with l0("record", "--upstream", fault_server.base_url, "-o", str(path), "--json", *after) as process:
+        told = []
+        if not command:
+            told.append(line(process))
+            assert ask(json.loads(told[0])["base_url"]) == TEXT
+            process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    told += (errors if command else output).splitlines()
+    assert (errors, output)[bool(command)] == (TEXT if command else "")
+    begin, end = map(json.loads, told)
+    assert set(begin) == {"file", "base_url"}
+    code = 7 if command else 0
+    assert end == {"file": str(path), "recorded": 1, "ends": {"clean": 1}, "exit_code": code}
+    assert process.returncode == code
+
+
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert main(list(arguments)) == 2
     said = capsys.readouterr()

@@ -617,3 +617,18 @@ def test_nothing_recorded_can_steer_a_terminal(command: list[str], kept: Kept, s
         assert out or err
     whole_output = "".join(say(command[0], *given, *command[1:])[1] for given in arguments)
     assert "\\x1b[2J" in whole_output or "\\u001b[2J" in whole_output
+
+
+@pytest.mark.parametrize("url", ["sqlite:///typo.db", "file:///typo"])
+@pytest.mark.parametrize(
+    "command", [["streams"], ["show", "a"], ["replay", "a"], ["diff", "a", "b"], ["export", "--all"]], ids=" ".join
+)
+def test_a_path_that_is_mistyped_does_not_become_a_store(
+    command: list[str], url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(f"l0_store_{url.partition(':')[0]}")
+    assert main([*command, "--store", url]) == (2 if command[0] == "diff" else 1)
+    said = capsys.readouterr()
+    assert re.fullmatch(r"l0: there is no \S+/typo(\.db)?: nothing is recorded there\n", said.err)
+    assert said.out == ""
+    assert list(Path().iterdir()) == []
