@@ -1,7 +1,8 @@
 """A provider on loopback that is as fast as it can be, in a process of its own. Standard library only.
 
 The name of the model says how it answers: `burst-2000` is 2,000 tokens at once, one HTTP chunk for each event;
-`whole-2000` is the same in a single HTTP chunk; `paced-80` is 80 tokens, 25 a second.
+`whole-2000` is the same in a single HTTP chunk; `paced-80` is 80 tokens, 25 a second; `json-200` is a burst whose text
+is a JSON object, `{"words": [...]}`, in 200 tokens.
 
 `python provider.py` prints its URL, and ends with its standard input.
 """
@@ -36,8 +37,13 @@ def event(delta: dict[str, str], reason: str | None = None) -> bytes:
     return b"data: " + json.dumps(payload, separators=(",", ":")).encode() + b"\n\n"
 
 
-def answer(tokens: int) -> list[bytes]:
-    texts = (event({"content": f" {WORDS[at % len(WORDS)]}"}) for at in range(tokens))
+def answer(tokens: int, as_json: bool = False) -> list[bytes]:
+    words = [WORDS[at % len(WORDS)] for at in range(tokens)]
+    if as_json:
+        pieces = ['{"words": ["', *(f'{word}", "' for word in words[2:]), 'end"]}']
+    else:
+        pieces = [f" {word}" for word in words]
+    texts = (event({"content": piece}) for piece in pieces)
     return [event({"role": "assistant", "content": ""}), *texts, event({}, "stop"), b"data: [DONE]\n\n"]
 
 
@@ -61,8 +67,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 writer.write(LAST)
             else:
                 if model not in ready:
-                    events = answer(int(tokens))
-                    ready[model] = b"".join(map(chunk, events if mode == "burst" else [b"".join(events)])) + LAST
+                    events = answer(int(tokens), mode == "json")
+                    ready[model] = b"".join(map(chunk, [b"".join(events)] if mode == "whole" else events)) + LAST
                 writer.write(ready[model])
             await writer.drain()
     writer.close()
