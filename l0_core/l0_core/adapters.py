@@ -45,6 +45,17 @@ class Adapter(Protocol):
         ...
 
 
+class Registrable(Protocol):
+    """What can be registered as an adapter: one whose `wrap` takes no options is one too."""
+
+    @property
+    def name(self) -> str: ...
+
+    def detect(self, stream: Any, /) -> bool: ...
+
+    def wrap(self, stream: Any, /) -> AsyncIterator[Any]: ...
+
+
 class Reading:
     """How one source is read: what to iterate, what makes events of it, and what proves the end."""
 
@@ -172,7 +183,7 @@ class Adapters:
     """The documented registry of adapters in code. What is registered here goes before what is installed."""
 
     @staticmethod
-    def register(adapter: Adapter, *, silent: bool = False) -> None:
+    def register(adapter: Registrable, *, silent: bool = False) -> None:
         """Add an adapter, before all others."""
         if not callable(getattr(adapter, "wrap", None)) or not getattr(adapter, "name", None):
             raise TypeError(f"{adapter!r} is not an adapter: it needs name, detect(stream) and wrap(stream)")

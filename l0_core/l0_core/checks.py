@@ -121,7 +121,10 @@ def open_rule(rule: GuardrailRule, ctx: AttemptContext) -> Check | Judge | None:
 
 
 def rule_of(plugin: object, name: str, description: str | None = None) -> GuardrailRule:
-    """A plugin with a check hook, as a documented rule: incremental in a stream, and `check(state)` by itself."""
+    """A plugin with a check hook, as a documented rule: incremental in a stream, and `check(state)` by itself.
+
+    What the rule tells people of itself, its `severity` and whether it is `streaming`, the plugin has as attributes.
+    """
     hook = bind(plugin, name).hooks["check"]
 
     def check(state: State) -> list[GuardrailViolation]:
@@ -134,7 +137,14 @@ def rule_of(plugin: object, name: str, description: str | None = None) -> Guardr
             found += _violations(judge("", True))
         return found
 
-    return GuardrailRule(name, check, description or inspect.getdoc(type(plugin)), open=hook)
+    return GuardrailRule(
+        name,
+        check,
+        description or inspect.getdoc(type(plugin)),
+        streaming=getattr(plugin, "streaming", True),
+        severity=getattr(plugin, "severity", "error"),
+        open=hook,
+    )
 
 
 class _Alone:

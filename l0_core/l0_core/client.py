@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 from l0_core.errors import AdapterNotFound
 from l0_core.hookspecs import ClientAdapter, Continued
@@ -56,7 +56,20 @@ def take_up(
     return Stream(Session((stream, *(fallbacks or ())), compile_settings(options), stream_id, begun))
 
 
-def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]) -> Any:
+@overload
+def wrap(  # pyright: ignore[reportOverlappingOverload]  # what can be read or awaited is no client
+    client_or_stream: AsyncIterable[Any] | Awaitable[Any],
+    *,
+    fallbacks: Iterable[Any] | None = None,
+    **options: Unpack[RunOptions],
+) -> LazyStream: ...
+@overload
+def wrap(
+    client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]
+) -> WrappedClient: ...
+def wrap(
+    client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]
+) -> WrappedClient | LazyStream:
     """Make a client or a raw stream dependable.
 
     Of a client, the streaming calls that an installed adapter knows are taken over; everything else reaches it
@@ -120,13 +133,21 @@ class WrappedClient:
         return self._client
 
     def with_options(self, **options: Any) -> WrappedClient:
-        """The same client with other options: L0's own, and the SDK's for all names that are not."""
+        """The same client with other options: L0's own, and the SDK's for all names that are not.
+
+        None leaves an option of L0's as it is.
+        """
+        known = OPTIONS | {"fallbacks"}
         ours = {
             name: value
             for name, value in options.items()
-            if name in OPTIONS | {"fallbacks"} and not (name == "timeout" and not isinstance(value, Timeout))
+            if value is not None and name in known and not (name == "timeout" and not isinstance(value, Timeout))
         }
-        theirs = {name: value for name, value in options.items() if name not in ours}
+        theirs = {
+            name: value
+            for name, value in options.items()
+            if name not in known or (name == "timeout" and value is not None and name not in ours)
+        }
         client = self._client.with_options(**theirs) if theirs else self._client
         fallbacks: Any = ours.pop("fallbacks", self._fallbacks)
         return WrappedClient(client, self._adapter, {**self._options, **ours}, fallbacks)

@@ -202,7 +202,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class CheckIntervals:
-    """How many tokens lie between two looks of the guardrails, of drift detection, and between two checkpoints."""
+    """How many tokens lie between two looks of the guardrails, of drift detection, and between two checkpoints.
+
+    A `ContinuationConfig` has a `checkpoint_interval` of its own, which goes before `checkpoint`.
+    """
 
     guardrails: int = 15
     drift: int = 25

@@ -86,7 +86,7 @@ def rule(name: str, *args: Any, **options: Any) -> GuardrailRule:
             raise TypeError(f"the guardrail {name!r} of {bound.origin} takes no options")
         plugin = kind(kind.Options(*args, **options))  # type: ignore[call-arg]
     made, configured = rule_of(plugin, name), config.current()
-    named = _Named(name, made.check, made.description, open=made.open)
+    named = _Named(name, made.check, made.description, made.streaming, made.severity, open=made.open)
     if configured is not None:
         named.on_error = configured.on_error(name)
     return named

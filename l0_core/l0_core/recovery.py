@@ -228,7 +228,7 @@ class Recovery:
                 return FallBack()  # Longer than anyone would wait for an answer without being told.
             seconds = max(seconds, failure.hint)
         if left is not None and seconds >= left:
-            return Halt()  # The deadline would pass in a wait that helps nobody.
+            return FallBack()  # The deadline would pass in the wait. Another source can be asked at once.
         cost = TIMEOUT_COST if isinstance(failure.error, TimeoutError) else RETRY_COST
         if not budget_of(source.provider, self._loop).take(cost):
             logger.warning("the retry budget of %s is exhausted; not retried", source.provider)

@@ -27,8 +27,8 @@ class RetryManager:
             except Exception as error:
                 if not await manager.should_retry_async(error):
                     raise
-                manager.record_attempt(error)
                 await manager.wait(error)
+                manager.record_attempt(error)
 
     It decides as a stream with one source does, by the same code. What only a stream has, a deadline and a part in the
     retry budget, it has not.

@@ -225,7 +225,10 @@ def _continuation(
     from l0_core.continuation import ContinuationConfig
 
     if chosen is True:
-        return (configured.continuation if configured else None) or ContinuationConfig()
+        known = configured.continuation if configured else None
+        if known is None and "check_intervals" in given:
+            return ContinuationConfig(checkpoint_interval=CheckIntervals.of(given["check_intervals"]).checkpoint)
+        return known or ContinuationConfig()
     if not isinstance(chosen, ContinuationConfig):
         raise TypeError(f"continue_from_last_good_token must be a bool or a ContinuationConfig, not {chosen!r}")
     return chosen if chosen.enabled else None

@@ -125,6 +125,28 @@ def test_checkpoints_are_saved_at_their_interval_once_the_guardrails_have_seen_t
     run(main())
 
 
+@pytest.mark.parametrize("intervals", [{"checkpoint": 10}, l0.CheckIntervals(checkpoint=10)], ids=["mapping", "object"])
+def test_check_intervals_say_how_far_checkpoints_lie_apart_where_no_configuration_does(intervals: Any) -> None:
+    async def saved(continuation: Any) -> list[int]:
+        counts: list[int] = []
+        provider = ContinuingProvider([f"{i} " for i in range(42)])
+        stream = await l0.run(
+            provider,
+            adapter=provider,
+            check_intervals=intervals,
+            continue_from_last_good_token=continuation,
+            on_checkpoint=lambda text, count: counts.append(count),
+        )
+        await stream.read()
+        return counts[:4]
+
+    async def main() -> None:
+        assert await saved(True) == [10, 20, 30, 40]
+        assert await saved(ContinuationConfig(checkpoint_interval=4)) == [4, 8, 12, 16]
+
+    run(main())
+
+
 def test_a_factory_that_cannot_continue_is_verified_instead() -> None:
     async def main() -> None:
         provider = FakeProvider(TOKENS, [Mishap("raise", 3)])

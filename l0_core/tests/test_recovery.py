@@ -133,6 +133,18 @@ def test_the_servers_wait_is_a_floor_with_a_cap() -> None:
     run(main())
 
 
+def test_a_wait_that_the_deadline_does_not_allow_is_not_waited_where_another_source_is_left() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        provider = FakeProvider(TOKENS, refusals(answered(503, {"Retry-After": "5"})))
+        stream = await l0.run(provider, adapter=provider, fallbacks=[provider], timeout=l0.Timeout(total=4000))
+        assert await stream.read() == provider.text
+        assert (provider.opened, stream.state.fallback_index) == (2, 1)
+        assert loop.time() < 0.01
+
+    run(main())
+
+
 def test_the_server_may_forbid_and_allow_a_retry() -> None:
     async def main() -> None:
         retry = l0.Retry(base_delay=0)

@@ -86,6 +86,12 @@ def test_with_options_tells_the_sdks_from_ours(fault_server: FaultServer) -> Non
         assert client.api_key == "sk-test"
         ours = client.with_options(timeout=l0.Timeout(initial_token=1000), context={"a": 1})
         assert ours.unwrapped is client.unwrapped
+        seen: list[Any] = []
+        told = client.with_options(on_event=seen.append)
+        same = told.with_options(on_event=None, timeout=None, guardrails=None)
+        assert same.unwrapped is client.unwrapped
+        assert await (await same.chat.completions.create(model="m", messages=MESSAGES, stream=True)).read() == TEXT
+        assert seen
         stream = await ours.chat.completions.create(model="m", messages=MESSAGES, stream=True)
         assert await stream.read() == TEXT
 

@@ -54,7 +54,7 @@ class NoOpSpan:
     def record_exception(self, exception: BaseException) -> None:
         """Nothing is recorded."""
 
-    def end(self) -> None:
+    def end(self, end_time: int | None = None) -> None:
         """Nothing was begun."""
 
     def is_recording(self) -> bool:

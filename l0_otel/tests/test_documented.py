@@ -287,6 +287,17 @@ def test_a_telemetry_is_exported_as_a_span_and_metrics_in_seconds(recorder: Any,
     assert (recorder.ended[-1].name, recorder.ended[-1].attributes) == ("mine", {"key": "value"})
 
 
+def test_a_handler_without_a_tracer_does_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    provider = FakeProvider(("a", "b"))
+
+    async def main() -> None:
+        stream = await l0.run(provider, adapter=provider, on_event=create_opentelemetry_handler())
+        assert await stream.read() == "ab"
+
+    run(main())
+    assert not caplog.records
+
+
 def test_an_exporter_that_is_off_does_nothing_and_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
     off = OpenTelemetryExporter(OpenTelemetryExporterConfig(enabled=False))

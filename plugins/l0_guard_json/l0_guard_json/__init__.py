@@ -46,6 +46,8 @@ class Json:
 class StrictJson:
     """Finds answers that are not, as a whole, a JSON object or array. It keeps the text, and parses it at the end."""
 
+    streaming = False
+
     @hookimpl
     def check(self, ctx: AttemptContext) -> Check:
         deltas: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l0 import Guardrails
 from l0_guard_json import Json, StrictJson
 from l0_testing import GuardrailSuite
 
@@ -30,3 +31,8 @@ class TestStrictJson(GuardrailSuite):
     plugin = StrictJson
     accepts = ['{"items": [1, 2, {"deep": "yes"}]}', "[]", ' {"a": [1.5, null, true]}\n']
     refuses = ["", " \n", "Sure! Here is the JSON:", '{"items": [1, 2, 3, 4, 5', '{"a": 1} {"b": 2}', "[1,,2]", "[NaN]"]
+
+
+def test_the_rule_says_how_severe_it_is_and_when_it_judges() -> None:
+    rule = Guardrails.strict_json()
+    assert (rule.severity, rule.streaming) == ("error", False)

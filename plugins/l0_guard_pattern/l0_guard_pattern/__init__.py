@@ -43,6 +43,8 @@ __all__ = [
 class Pattern:
     """Finds phrases that models say instead of answering, and records a warning for each."""
 
+    severity = "warning"
+
     @dataclass(frozen=True, kw_only=True)
     class Options:
         """`patterns` replaces the built-in ones. Categories are those of `BadPatterns`, in any case."""
@@ -93,6 +95,7 @@ class CustomPattern:
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options
+        self.severity = "error" if options is None else options.severity
         self._plan = None if options is None else _plan(tuple(options.patterns))
 
     @hookimpl

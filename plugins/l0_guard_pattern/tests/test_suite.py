@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from l0 import GuardrailRule, Guardrails
 from l0_guard_pattern import CustomPattern, Pattern
 from l0_testing import GuardrailSuite
 
@@ -15,6 +17,18 @@ class TestPattern(GuardrailSuite):
         "The lake is cold. I cannot help with that.",
         "[insert name here]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        (Guardrails.pattern(), "warning"),
+        (Guardrails.custom_pattern(["x"]), "error"),
+        (Guardrails.custom_pattern(["x"], severity="fatal"), "fatal"),
+    ],
+)
+def test_a_rule_says_how_severe_it_is(rule: GuardrailRule, severity: str) -> None:
+    assert (rule.severity, rule.streaming) == (severity, True)
 
 
 class TestCustomPattern(GuardrailSuite):

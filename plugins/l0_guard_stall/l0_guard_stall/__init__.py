@@ -15,6 +15,8 @@ MARKEDLY = 2
 class Stall:
     """Finds pauses between two tokens. It warns, and the stream goes on."""
 
+    severity = "warning"
+
     @dataclass(frozen=True, kw_only=True)
     class Options:
         """`max_gap` is the longest pause in seconds that is no stall. Raises ValueError unless it is positive."""

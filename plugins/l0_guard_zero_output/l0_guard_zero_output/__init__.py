@@ -18,6 +18,8 @@ _NEUTRAL = frozenset("{}[]()<>=+|~$")
 class ZeroOutput:
     """Finds answers that are empty, and answers of nothing but punctuation or of one repeated character."""
 
+    streaming = False
+
     @hookimpl
     def check(self, ctx: AttemptContext) -> Judge:
         seen = _Seen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l0 import Guardrails
 from l0_guard_zero_output import ZeroOutput
 from l0_testing import GuardrailSuite
 
@@ -11,3 +12,8 @@ class TestZeroOutput(GuardrailSuite):
     plugin = ZeroOutput
     accepts = ["It is noon.", "{}", "42", "👍", '"yes"', "... and so it goes on, for ever and ever."]
     refuses = ["", " \n", "...", "?!", "aaaaaaaaaaa", "- - - - - - - - - - - - - - - -"]
+
+
+def test_the_rule_says_how_severe_it_is_and_when_it_judges() -> None:
+    rule = Guardrails.zero_output()
+    assert (rule.severity, rule.streaming) == ("error", False)
