@@ -403,6 +403,8 @@ def _read_variable(variable: str, text: str, core: Core, tables: Tables) -> None
         start = f"{_variable(item.kind, item.name)}_"
         if item.kind in PLUGIN_KINDS and variable.startswith(start) and len(variable) > len(start):
             option = variable.removeprefix(start).lower()
+            if item.kind == "store" and option == "url":
+                raise ConfigError(f"{variable}: which store records is said by L0_STORE, with this URL")
             tables.setdefault((item.kind, item.name), {})[option] = Given(text, variable, is_text=True)
             return
     import difflib

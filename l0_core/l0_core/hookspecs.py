@@ -387,7 +387,8 @@ def decide_retry(ctx: AttemptContext, failure: Failure) -> Decision | None:
     """Decide what follows a failure, or return None to leave it to others.
 
     Called: for each failure of an attempt after which something could follow, before anything is done about it. Nothing
-        follows a fatal violation, the stream's total deadline, a limit of `Limits`, or a tool call that was delivered.
+        follows a fatal violation, the stream's total deadline, a limit of `Limits`, a tool call that was delivered, or
+        an error of the application's own code.
         It may be a coroutine function.
     Order: in the order of plugins; the first answer counts. L0's own policy comes last, the caller's veto
         (`Retry.should_retry`) after it. No answer exceeds the caps of `Retry`, the deadline or the retry budget.
