@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "BeganAnew", "Source"]
 
+WORTH_RESUMING = 12
+"""Characters of text that are worth going on from. In less, a repetition could not be told from what goes on."""
+
 INCOMPLETE_REASONS = frozenset(("length", "max_tokens", "max_output_tokens", "content_filter", "safety", "recitation"))
 """Finish reasons by which a provider says that it stopped before the answer was whole."""
 

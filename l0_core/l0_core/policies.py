@@ -1,4 +1,4 @@
-"""Who decides about a failure besides L0: the policies of plugins, and the caller's veto."""
+"""What follows a failure, and who decides about it besides L0: the policies of plugins, and the caller's veto."""
 
 from __future__ import annotations
 
@@ -7,19 +7,87 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from l0_core.attempt import WORTH_RESUMING
 from l0_core.deadline import unless_cancelled
+from l0_core.errors import ErrorCategory, GuardrailViolationError
 from l0_core.hookspecs import Decision, Failure, FallBack, Halt, RetryAfter
 from l0_core.log import log_raised
+from l0_core.raised import record_of
 from l0_core.views import view
 
 if TYPE_CHECKING:
-    from l0_core.attempt import Attempt
+    from l0_core.attempt import Attempt, Source
     from l0_core.session import Session
 
-__all__ = ["decided"]
+__all__ = ["recovered"]
 
 
-async def decided(session: Session, attempt: Attempt, failure: Failure) -> Decision:
+async def recovered(session: Session, attempt: Attempt, error: Exception) -> Exception | None:
+    """Decide what follows a failure, and wait if it is a retry. Returns the error if nothing follows."""
+    recovery = session.recoverer()
+    failure = _failure(session, attempt, error)
+    decision = failure.default
+    if not isinstance(decision, Halt):
+        decision = recovery.bounded(await _decided(session, attempt, failure), failure, session.watch.remaining())
+    if not isinstance(decision, Halt):
+        next_source = session.sources[recovery.source + isinstance(decision, FallBack)]
+        session.resuming = _can_resume(session, attempt, failure, next_source)
+        if failure.delivered and not session.resuming and session.settings.on_interrupt == "fail":
+            decision = Halt()
+    _record(session, attempt, failure)
+    if session.observers is not None:
+        session.observers.failed(attempt, failure, decision)
+    if isinstance(decision, Halt):
+        return session.failed(error)
+    if isinstance(decision, FallBack):
+        recovery.fall_back()
+        if session.observers is not None:
+            session.observers.fell_back(recovery.source)
+        return None
+    recovery.retrying(failure)
+    if session.observers is not None:
+        session.observers.retrying(failure, decision.seconds)
+    if decision.seconds > 0:
+        session.watch.begin("backoff", None)
+        await asyncio.sleep(decision.seconds)
+        session.watch.woke()
+    return None
+
+
+def _failure(session: Session, attempt: Attempt, error: Exception) -> Failure:
+    """What failed, with what L0 would do about it."""
+    recovery = session.recoverer()
+    failure = recovery.failure(error, len(session.state.content))
+    if attempt.released:
+        failure.default = Halt()  # A tool call that was delivered must not be delivered again.
+    elif attempt.was_retried(error):
+        failure.default = FallBack()
+    elif attempt.kept and not attempt.progressed and not attempt.spoke and recovery.is_refusal(failure):
+        # It may be the continuation that is refused, and not the request.
+        session.sources[attempt.source].refused()
+        failure.default = RetryAfter(0.0)
+    return failure
+
+
+def _can_resume(session: Session, attempt: Attempt, failure: Failure, source: Source) -> bool:
+    """Whether the next attempt goes on from what was delivered."""
+    settings = session.settings
+    if settings.continuation is None or attempt.tools is not None or failure.delivered < WORTH_RESUMING:
+        return False
+    if failure.category is ErrorCategory.CONTENT and attempt.proof is not None:
+        return False  # The answer was whole, and as a whole not acceptable: there is nothing to continue.
+    return source.can_continue(settings)
+
+
+def _record(session: Session, attempt: Attempt, failure: Failure) -> None:
+    session.errors.append(record := record_of(failure.error))
+    if failure.category is ErrorCategory.NETWORK:
+        session.state.network_errors.append(record)
+    if isinstance(failure.error, GuardrailViolationError):
+        attempt.feedback = failure.error.violation.message
+
+
+async def _decided(session: Session, attempt: Attempt, failure: Failure) -> Decision:
     """What plugins and the caller's veto make of the default."""
     decision = failure.default
     for bound in session.settings.plugins:

@@ -13,14 +13,13 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mappi
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any
 
-from l0_core.attempt import Attempt, BeganAnew, Source
+from l0_core.attempt import WORTH_RESUMING, Attempt, BeganAnew, Source
 from l0_core.budget import earn
 from l0_core.checks import Checks
 from l0_core.deadline import Aborted, Interrupted, Watch, finish
 from l0_core.delivery import Delivery
-from l0_core.errors import ErrorCategory, GuardrailViolationError, OutputLimitExceeded, StoreError, ZeroOutput
+from l0_core.errors import GuardrailViolationError, OutputLimitExceeded, StoreError, ZeroOutput
 from l0_core.events import Event, EventType
-from l0_core.hookspecs import Failure, FallBack, Halt, RetryAfter
 from l0_core.log import logger, placed
 from l0_core.raised import record_of, without_our_frames
 from l0_core.state import Outcome, State
@@ -38,9 +37,6 @@ __all__ = ["Session"]
 CLOSE_BOUND = 1.0
 """Seconds that closing a source may take before it is cancelled."""
 
-WORTH_RESUMING = 12
-"""Characters of text that are worth going on from. In less, a repetition could not be told from what goes on."""
-
 TOKEN = EventType.TOKEN
 
 
@@ -53,7 +49,6 @@ class Session:
         "_ended",
         "_recovery",
         "_seen",
-        "_sources",
         "_stream_id",
         "attempt",
         "attempts",
@@ -63,6 +58,7 @@ class Session:
         "raw",
         "resuming",
         "settings",
+        "sources",
         "state",
         "watch",
     )
@@ -82,7 +78,7 @@ class Session:
 
             self.raw = RawChunks()
         self.observers: Reporter | None = None
-        self._sources = [Source(given) for given in sources]
+        self.sources = [Source(given) for given in sources]
         self._recovery: Recovery | None = None
         self.resuming = False
         self._ended: asyncio.Event | None = None
@@ -99,7 +95,7 @@ class Session:
         """Go on with a stream of which the consumer has something: the first attempt here is not its first."""
         self.attempts, begun.fallback_index = 1, 0
         continues = self.settings.continuation is not None and len(begun.content) >= WORTH_RESUMING
-        self.resuming = continues and self._sources[0].can_continue(self.settings)
+        self.resuming = continues and self.sources[0].can_continue(self.settings)
         if begun.outcome is not None:
             self.watch.close()
 
@@ -134,7 +130,7 @@ class Session:
 
     @property
     def source_count(self) -> int:
-        return len(self._sources)
+        return len(self.sources)
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -165,7 +161,7 @@ class Session:
                     watch.begin("initial_token", settings.initial_token)
                     if not simple or self.attempts > 1:
                         await self._prepare(attempt)
-                    await attempt.open(self._sources[attempt.source], settings.adapter)
+                    await attempt.open(self.sources[attempt.source], settings.adapter)
                     reading = attempt.reading
                     iterator = reading.iterator  # type: ignore[union-attr]
                     if not simple:
@@ -259,7 +255,7 @@ class Session:
                     except BaseException as raised:
                         error = watch.settle(raised)
                 if isinstance(error, BeganAnew) and settings.on_interrupt != "fail":
-                    self._sources[attempt.source].go_on_with(attempt)
+                    self.sources[attempt.source].go_on_with(attempt)
                     continue
                 if error is not None and not isinstance(error, Exception | Aborted):
                     raise error  # The user's cancellation, or the end of the process.
@@ -279,7 +275,9 @@ class Session:
                             return
                     return
                 try:
-                    error = await self._recover(attempt, error)
+                    from l0_core.policies import recovered  # Most streams do not fail.
+
+                    error = await recovered(self, attempt, error)
                 except (Interrupted, asyncio.CancelledError) as raised:
                     # The wait before a retry was cut short: by the user, by abort(), or by the total deadline.
                     error = self._cut_short(watch.settle(raised))
@@ -363,7 +361,7 @@ class Session:
         state.resumed = state.continuation_used = True
         state.checkpoint = state.resume_point = attempt.kept
         state.resume_from, state.overlap_removed = len(attempt.kept), None
-        if build is not None and not self._sources[attempt.source].builds_prompts:
+        if build is not None and not self.sources[attempt.source].builds_prompts:
             build(attempt.kept)  # The factory is to look at what the caller made of it.
         if self.observers is not None:
             self.observers.resuming(attempt)
@@ -441,59 +439,14 @@ class Session:
         finally:
             watch.shielded = False
 
-    # Failure.
+    # Failure. What follows one is decided in `policies`.
 
-    async def _recover(self, attempt: Attempt, error: Exception) -> BaseException | None:
-        """Decide what follows a failure, and wait if it is a retry. Returns the error if nothing follows."""
-        recovery = self._recoverer()
-        delivered = len(self.state.content)
-        failure = recovery.failure(error, delivered)
-        if attempt.released:
-            failure.default = Halt()  # A tool call that was delivered must not be delivered again.
-        elif attempt.was_retried(error):
-            failure.default = FallBack()
-        elif attempt.kept and not attempt.progressed and not attempt.spoke and recovery.is_refusal(failure):
-            # It may be the continuation that is refused, and not the request.
-            self._sources[attempt.source].refused()
-            failure.default = RetryAfter(0.0)
-        decision = failure.default
-        if not isinstance(decision, Halt):
-            from l0_core.policies import decided  # Most streams do not fail.
-
-            decision = recovery.bounded(await decided(self, attempt, failure), failure, self.watch.remaining())
-        if not isinstance(decision, Halt):
-            next_source = recovery.source + isinstance(decision, FallBack)
-            self.resuming = self._can_resume(attempt, failure, self._sources[next_source])
-            if delivered and not self.resuming and self.settings.on_interrupt == "fail":
-                decision = Halt()
-        self.errors.append(record := record_of(error))
-        if failure.category is ErrorCategory.NETWORK:
-            self.state.network_errors.append(record)
-        if isinstance(error, GuardrailViolationError):
-            attempt.feedback = error.violation.message
-        if self.observers is not None:
-            self.observers.failed(attempt, failure, decision)
-        if isinstance(decision, Halt):
-            return self._failed(error)
-        if isinstance(decision, FallBack):
-            recovery.fall_back()
-            if self.observers is not None:
-                self.observers.fell_back(recovery.source)
-            return None
-        recovery.retrying(failure)
-        if self.observers is not None:
-            self.observers.retrying(failure, decision.seconds)
-        if decision.seconds > 0:
-            self.watch.begin("backoff", None)
-            await asyncio.sleep(decision.seconds)
-            self.watch.woke()
-        return None
-
-    def _recoverer(self) -> Recovery:
+    def recoverer(self) -> Recovery:
+        """What counts the failures of this stream."""
         if self._recovery is None:
             from l0_core.recovery import Recovery  # Most streams do not fail.
 
-            self._recovery = Recovery(self._sources, self.settings.retry, self.state, self.watch.loop)
+            self._recovery = Recovery(self.sources, self.settings.retry, self.state, self.watch.loop)
         return self._recovery
 
     def _would_retry(self, error: BaseException) -> bool:
@@ -503,24 +456,16 @@ class Session:
             return False
         if self.settings.on_interrupt == "fail" and self.state.token_count:
             return False
-        return self._recoverer().would_retry(error, self.watch.remaining())
-
-    def _can_resume(self, attempt: Attempt, failure: Failure, source: Source) -> bool:
-        """Whether the next attempt goes on from what was delivered."""
-        if self.settings.continuation is None or attempt.tools is not None or failure.delivered < WORTH_RESUMING:
-            return False
-        if failure.category is ErrorCategory.CONTENT and attempt.proof is not None:
-            return False  # The answer was whole, and as a whole not acceptable: there is nothing to continue.
-        return source.can_continue(self.settings)
+        return self.recoverer().would_retry(error, self.watch.remaining())
 
     def _cut_short(self, reason: BaseException) -> BaseException:
         """A wait between two attempts ended before its time."""
         if not isinstance(reason, Exception):
             return reason
         self.errors.append(record_of(reason))
-        return self._failed(reason)
+        return self.failed(reason)
 
-    def _failed(self, error: Exception) -> Exception:
+    def failed(self, error: Exception) -> Exception:
         """Nothing follows: the error is to be raised, with what was delivered."""
         self._decide("error")
         text = self.state.content
@@ -540,7 +485,7 @@ class Session:
         if self._recovery is not None:
             self._recovery.succeeded()
         else:
-            earn(self._sources[0], self.watch.loop)
+            earn(self.sources[0], self.watch.loop)
         if self.observers is not None:
             self.observers.completed()
 
@@ -596,7 +541,7 @@ class Session:
 
     def _discard_sources(self) -> None:
         """Close coroutines that were handed over and will never be awaited."""
-        for source in self._sources:
+        for source in self.sources:
             if source.once and asyncio.iscoroutine(made := source.make(None)):  # type: ignore[arg-type]
                 made.close()
 
