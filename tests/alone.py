@@ -77,6 +77,17 @@ def uv() -> str:
     return found
 
 
+def build(folder: Path, *options: str) -> None:
+    """Build every distribution into a folder: sdists, and wheels of these; with `--wheel`, wheels of the tree alone.
+
+    Raises:
+        Failed: one cannot be built.
+    """
+    command(uv(), "build", "--quiet", "--all-packages", *options, "-o", folder, where=ROOT)
+    for apart in APART:
+        command(uv(), "build", "--quiet", *options, "-o", folder, where=ROOT / apart)
+
+
 def copy(run: str, where: Path) -> None:
     """Copy what a run needs of the tree, which may change before its turn comes."""
     folder, _, major = run.partition("@")
@@ -116,9 +127,7 @@ def main(folder: Path, runs: list[str]) -> None:
         copy(run, folder / run)
     wheels, unbuilt = folder / "wheels", ""
     try:
-        command(uv(), "build", "--quiet", "--all-packages", "--wheel", "-o", wheels, where=ROOT)
-        for apart in APART:
-            command(uv(), "build", "--quiet", "--wheel", "-o", wheels, where=ROOT / apart)
+        build(wheels, "--wheel")
     except Failed as error:
         unbuilt = str(error)
     for run in runs:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from l0_core.classification import categorize_error as categorize_error
     from l0_core.classification import is_retryable as is_retryable
     from l0_core.client import WrappedClient as WrappedClient
-    from l0_core.client import run as l0  # noqa: F401  # another name of it
     from l0_core.client import run as run
     from l0_core.client import wrap as wrap
     from l0_core.client import wrap_client as wrap_client
@@ -226,10 +225,13 @@ if TYPE_CHECKING:
     from l0_window import WindowConfig as WindowConfig
     from l0_window import WindowStats as WindowStats
 
+    from l0 import _structured as _structured
+    from l0 import _utils as _utils
     from l0 import adapters as adapters
     from l0 import client as client
     from l0 import comparison as comparison
     from l0 import continuation as continuation
+    from l0 import drift as drift
     from l0 import errors as errors
     from l0 import event_sourcing as event_sourcing
     from l0 import events as events
@@ -238,6 +240,8 @@ if TYPE_CHECKING:
     from l0 import guardrails as guardrails
     from l0 import json_schema as json_schema
     from l0 import logging as logging
+    from l0 import metrics as metrics
+    from l0 import monitoring as monitoring
     from l0 import multimodal as multimodal
     from l0 import normalize as normalize
     from l0 import pipeline as pipeline
@@ -272,6 +276,7 @@ if TYPE_CHECKING:
     from l0.types import RawStream as RawStream
     from l0.types import StreamFactory as StreamFactory
     from l0.types import StreamSource as StreamSource
+    from l0_litellm import LiteLLMAdapter as LiteLLMAdapter
     from l0_openai import OpenAIAdapter as OpenAIAdapter
     from l0_openai import OpenAIAdapterOptions as OpenAIAdapterOptions
     from l0_otel import OpenTelemetry as OpenTelemetry
@@ -283,6 +288,8 @@ if TYPE_CHECKING:
     from l0_sentry import SentryConfig as SentryConfig
     from l0_sentry import SentryExporter as SentryExporter
     from l0_sentry import SentryExporterConfig as SentryExporterConfig
+
+    l0 = run  # another name of it
 
 __version__ = "0.1.0"
 

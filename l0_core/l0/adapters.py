@@ -32,6 +32,7 @@ from l0_core.adapters import (
 from l0._lazy import find, installed
 
 if TYPE_CHECKING:
+    from l0_litellm import LiteLLMAdapter as LiteLLMAdapter
     from l0_openai import OpenAIAdapter as OpenAIAdapter
     from l0_openai import OpenAIAdapterOptions as OpenAIAdapterOptions
 

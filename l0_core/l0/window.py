@@ -8,5 +8,8 @@ from l0._lazy import show
 
 if TYPE_CHECKING:
     from l0_window import *  # noqa: F403
+    from l0_window.restoration import get_restoration_chunk
+
+    _get_restoration_chunk = get_restoration_chunk
 
 show(__name__, "l0_window")

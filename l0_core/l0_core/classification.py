@@ -255,7 +255,7 @@ def categorize_error(error: BaseException) -> ErrorCategory:
         category = category_by_nature(link)
         if category is None:
             continue
-        if category is not ErrorCategory.TRANSIENT or not _has_made_up_status(link):
+        if category is ErrorCategory.FATAL or not _has_made_up_status(link):
             return category
         by_made_up_status = category
     if by_made_up_status is not None:

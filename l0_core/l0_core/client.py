@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from l0_core.errors import AdapterNotFound
 from l0_core.hookspecs import ClientAdapter, Continued
@@ -56,24 +56,14 @@ def take_up(
     return Stream(Session((stream, *(fallbacks or ())), compile_settings(options), stream_id, begun))
 
 
-@overload
-def wrap(  # pyright: ignore[reportOverlappingOverload]  # what can be read or awaited is no client
-    client_or_stream: AsyncIterable[Any] | Awaitable[Any],
-    *,
-    fallbacks: Iterable[Any] | None = None,
-    **options: Unpack[RunOptions],
-) -> LazyStream: ...
-@overload
-def wrap(
-    client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]
-) -> WrappedClient: ...
-def wrap(
-    client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]
-) -> WrappedClient | LazyStream:
+def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]) -> Any:
     """Make a client or a raw stream dependable.
 
     Of a client, the streaming calls that an installed adapter knows are taken over; everything else reaches it
     untouched. A raw stream becomes a `LazyStream`: it can be watched, checked and closed, and not retried.
+
+    Returns a `WrappedClient` or a `LazyStream`. To type checkers it is anything, so that a wrapped client goes wherever
+    its client goes.
     """
     adapter = _client_adapter(client_or_stream)
     if adapter is not None:

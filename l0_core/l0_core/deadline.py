@@ -432,10 +432,10 @@ def finish(coroutine: Coroutine[Any, Any, Any], bound: float) -> Generator[Any, 
                     awaited = coroutine.send(None)
             except StopIteration:
                 return held
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 if strikes:
                     raise builtins.TimeoutError(f"gave up after {bound:g} s") from None
-                raise
+                raise RuntimeError("it raised CancelledError, and nobody had cancelled it") from error
             loop = asyncio.get_running_loop()
             if timer is None:
                 timer = loop.call_later(bound, gate.expire)

@@ -245,9 +245,7 @@ class Delivery:
     def shut(self, attempt: Attempt, *kinds: EventType) -> Iterator[Event]:
         """Withdraw what was delivered of channels that have ended, and have said less than before."""
         for channel in [channel for channel in attempt.gates if channel[0] in kinds]:
-            passed = attempt.gates.pop(channel).end()
-            if passed is not None:
-                yield from self._withdraw(channel, passed)
+            yield from self._withdraw(channel, attempt.gates.pop(channel).end())
 
     def _withdraw(self, channel: Channel, passed: Passed) -> Iterator[Event]:
         """Take back what a gate found to be different, out loud."""
@@ -529,8 +527,7 @@ class Delivery:
         calls = [call for _, call in attempt.tools.whole()] if attempt.tools is not None else []
         state.tool_calls += calls  # The guardrails are to see them; the consumer gets them if they agree.
         try:
-            if attempt.checks is not None:
-                attempt.checks.cut_short = incomplete
+            attempt.checks.cut_short = incomplete  # type: ignore[union-attr]
             if rest := self._unchecked():
                 await self._check(attempt, rest)
             await self._check(attempt, "", final=True)

@@ -250,6 +250,8 @@ class Session:
                     try:
                         for event in await self._conclude(attempt):
                             yield event
+                            if watch.stopped:
+                                raise Interrupted
                     except GeneratorExit:
                         raise
                     except BaseException as raised:

@@ -55,9 +55,6 @@ class ToolCalls:
         self._open: dict[tuple[int, object], dict[str, Any]] = {}
         self._latest: tuple[int, object] | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._calls)
-
     def add(self, fragment: dict[str, Any], choice: int = 0) -> None:
         index, id_ = fragment.get("index"), fragment.get("id")
         if index is not None:

@@ -285,3 +285,9 @@ class TestAnInstalledAdapterByName:
         """Without a name too: another adapter would only guess."""
         with pytest.raises(l0.AdapterNotFound, match="use the asynchronous one"):
             list(plugins.registry().recognitions(None, object()))
+
+    def test_of_an_sdk_that_the_documentation_names_is_had_by_that_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        points = [EntryPoint(name, "l0_test_named_adapters:Ready", GROUPS["adapter"]) for name in ("openai", "litellm")]
+        monkeypatch.setattr("l0_core.plugins._registry", Registry(points))
+        assert hasattr(Adapters.openai(), "decode")
+        assert hasattr(Adapters.litellm(), "decode")

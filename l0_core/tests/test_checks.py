@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 import l0
 import pytest
-from l0_core.checks import rule_of
+from l0_core.checks import Guardrail, rule_of
 from l0_testing import FakeProvider, Mishap, text_of
 from l0_testing.virtual import run
 
@@ -667,3 +668,45 @@ def test_drift_is_recorded_where_nobody_is_told_of_it() -> None:
         assert stream.state.drift_detected
 
     run(main())
+
+
+def test_a_plugin_as_a_documented_rule_has_a_clock_and_a_silence_without_a_stream() -> None:
+    seen: list[float] = []
+
+    class Timed:
+        @hookimpl
+        def check(self, ctx: Any) -> Any:
+            seen.extend((ctx.clock(), ctx.clock(), ctx.silence))
+            return lambda delta, final: None
+
+    rule = rule_of(Timed(), "timed")
+    rule.check(l0.State("x"))
+    first, second, silence = seen
+    assert (first <= second, silence) == (True, 0.0)
+    rule.check(l0.State("x", last_token_at=time.time() - 60))
+    assert seen[-1] == pytest.approx(60, abs=5)
+
+
+@pytest.mark.parametrize("on_error", ["open", "closed"])
+def test_an_asynchronous_judge_that_raises_is_out_or_objects(on_error: str) -> None:
+    async def judge(delta: str, final: bool) -> None:
+        raise ValueError("broken")
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        guardrail = Guardrail("broken", lambda ctx: judge, on_error)  # type: ignore[arg-type]
+        stream = await l0.run(provider, adapter=provider, guardrails=[guardrail], retry=l0.Retry(max_retries=0))
+        if on_error == "closed":
+            with pytest.raises(l0.GuardrailViolationError, match="could not judge"):
+                await stream.read()
+        else:
+            assert await stream.read() == provider.text
+        assert [found.severity for found in stream.state.violations] == ["error" if on_error == "closed" else "warning"]
+
+    run(main())
+
+
+def test_a_plugin_as_a_documented_rule_has_the_last_word_about_a_whole_text() -> None:
+    rule = rule_of(Recording(("END", violation())), "recording")
+    assert rule.check(l0.State("text")) == []
+    assert rule.check(l0.State("text", completed=True)) == [violation()]

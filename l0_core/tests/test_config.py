@@ -312,6 +312,7 @@ FILE_ERRORS = [
     ("keep_raw = 'yes'", r"keep_raw = 'yes': it must be true or false"),
     ("guardrails = 'minmal'", r"a list of names of installed guardrails, or the name of a preset"),
     ("monitors = 'otel'", r"monitors = 'otel': it must be a list of names"),
+    ("store = 3", r"store = 3: it must be a URL whose scheme is the name of an installed store"),
     ("store = 'events.db'", r"it must be a URL whose scheme is the name of an installed store"),
     ("store = 'pg://me:pw@host/x'", r"l0\.toml store: No store named 'pg' is installed"),
     ("[store.sqlite]\nurl = 'pg:///x'", r"\[store\.sqlite\] url = 'pg:///x': it must be a URL that begins with 'sql"),
@@ -427,6 +428,7 @@ def test_presets_by_name(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("L0_TIMOUT_TOTAL", "1s", "unknown variable L0_TIMOUT_TOTAL; did you mean L0_TIMEOUT_TOTAL?"),
         ("L0_GUARDRAIL_PATERN_SIZE", "1", "unknown variable L0_GUARDRAIL_PATERN_SIZE; "),
+        ("L0_STORE_SQLITE_URL", "sqlite:///x.db", "L0_STORE_SQLITE_URL: which store records is said by L0_STORE"),
         ("L0_RETRY_ATTEMPTS", "x", "L0_RETRY_ATTEMPTS = 'x': it must be a whole number, 0 or more"),
         ("L0_KEEP_RAW", "maybe", "L0_KEEP_RAW = 'maybe': it must be true or false"),
         ("L0_GUARDRAILS", "jsn", "L0_GUARDRAILS: No guardrail named 'jsn' is installed. Did you mean 'json'?"),
@@ -592,3 +594,16 @@ def test_the_page_for_users_lists_every_key_and_nothing_else() -> None:
     plugins_keys = {f"{kind}.NAME.OPTION" for kind in PLUGIN_KINDS} | {"guardrail.NAME.on_error"}
     assert len(listed) == len(set(listed))
     assert set(listed) == {*KEYS, *plugins_keys}
+
+
+def test_a_table_of_ours_that_is_no_table_is_an_error(write: Write) -> None:
+    path = write("[tool]\nl0 = 3", "pyproject.toml")
+    with pytest.raises(ConfigError, match=r"pyproject\.toml \[tool\] l0 = 3: it must be a table"):
+        asyncio.run(stream())
+    assert path.exists()
+
+
+def test_reading_anew_makes_no_registry_where_there_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "_registry", None)
+    reload()
+    assert plugins._registry is None

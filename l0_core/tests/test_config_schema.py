@@ -11,7 +11,7 @@ import sys
 import tomllib
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,36 @@ class Odd:
         size: int = 1
 
 
+class Bare:
+    """Has Options that are none."""
+
+    Options = dict
+
+
+class Nested:
+    """Has Options that may hold Options."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        size: int = 1
+        """How many."""
+        within: Options | None = None  # noqa: F821 - pydantic knows the class by its name while it describes it
+
+
+Sourceless = types.new_class("Sourceless")
+Sourceless.Options = make_dataclass(  # type: ignore[attr-defined]
+    "Options", [("size", int, 1)], frozen=True, kw_only=True
+)
+
+
 INSTALLED = [
     *cases.INSTALLED,
     cases.point("monitor", "acme.doc+x", "Documented", "acme"),
     cases.point("monitor", "odd", "Odd", "acme"),
     cases.point("monitor", "gone", "Missing", "acme"),
+    cases.point("monitor", "bare", "Bare", "acme"),
+    cases.point("monitor", "nested", "Nested", "acme"),
+    cases.point("monitor", "sourceless", "Sourceless", "acme"),
     cases.point("store", "pg+acme", "Store", "acme"),
 ]
 
@@ -96,6 +121,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module = types.ModuleType("l0_test_config_plugins")
     vars(module).update({name: getattr(cases, name) for name in ("Pattern", "Plain", "Watcher", "Store", "broken")})
     vars(module).update(Reader=cases.Reader, Documented=Documented, Odd=Odd)
+    vars(module).update(Bare=Bare, Nested=Nested, Sourceless=Sourceless)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(plugins, "_registry", Registry(INSTALLED))
     reload()
@@ -304,6 +330,7 @@ def test_installed_plugins_are_offered_and_described() -> None:
     [
         ("guardrail", "broken", None),
         ("monitor", "gone", "acme 1.2 cannot tell its Options: AttributeError: "),
+        ("monitor", "bare", "acme 1.2 cannot tell its Options: TypeError: <class 'dict'> is not a dataclass"),
         ("monitor", "odd", "acme 1.2 cannot tell its Options: PydanticSchemaGenerationError: "),
         ("guardrail", "json", "l0-guard-json 1.2 cannot tell its Options: L0_DISABLE_PLUGINS names it"),
     ],
@@ -328,3 +355,30 @@ def test_it_is_json_and_says_its_draft() -> None:
         assert json.loads(json.dumps(whole)) == whole
         assert whole["$schema"].endswith("/draft/2020-12/schema")
         assert json.dumps(whole) == json.dumps(made(tool=tool))
+
+
+def test_options_that_may_hold_options_are_described_once() -> None:
+    whole = made()
+    table = whole["properties"]["monitor"]["properties"]["nested"]
+    assert table["properties"]["size"]["default"] == 1
+    (inner,) = [name for name in whole["$defs"] if name.startswith("monitor.nested.")]
+    assert {"$ref": f"#/$defs/{inner}"} in table["properties"]["within"]["anyOf"]
+    assert refusals(whole, {"monitor": {"nested": {"within": {"within": {"size": 2}}}}}) == []
+    assert refusals(whole, {"monitor": {"nested": {"within": {"within": {"sise": 2}}}}}) != []
+
+
+def test_options_whose_source_is_not_at_hand_are_described_without_their_docstrings() -> None:
+    assert made()["properties"]["monitor"]["properties"]["sourceless"]["properties"]["size"] == {
+        "default": 1,
+        "type": "integer",
+    }
+
+
+def test_describing_plugins_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting(types.ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "l0_test_config_plugins", Interrupting("l0_test_config_plugins"))
+    with pytest.raises(KeyboardInterrupt):
+        made()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
 import l0
 import pytest
+from l0_core.deadline import Aborted, Watch
 from l0_testing import FakeProvider, Mishap
 from l0_testing.virtual import run
 
@@ -383,3 +385,23 @@ def test_a_failed_source_that_is_slow_to_close_is_followed_by_another_attempt() 
         assert stream.state.network_retry_count == 1
 
     run(main())
+
+
+def test_an_infinite_limit_is_no_limit() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, pace=1e6)
+        for_ever = l0.Timeout(initial_token=math.inf, inter_token=math.inf, total=math.inf)
+        stream = await l0.run(provider, adapter=provider, timeout=for_ever, retry=ONCE)
+        assert await stream.read() == provider.text
+
+    run(main())
+
+
+def test_the_first_reason_to_stop_counts_but_for_an_abort() -> None:
+    watch = Watch()
+    late, lost, left = l0.TimeoutError("late", "total", 1.0), l0.StoreError("lost"), Aborted()
+    watch.interrupt(late)
+    watch.interrupt(lost)
+    assert watch.reason is late
+    watch.interrupt(left)
+    assert watch.reason is left

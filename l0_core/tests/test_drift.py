@@ -157,3 +157,26 @@ def test_a_detector_of_the_documented_form_is_not_asked_about_nothing() -> None:
     run(play(FakeProvider(GOOD), drift_detector=Asking(), check_intervals={"guardrails": 1, "drift": 1}))
     assert "".join(delta or "" for delta in asked) == "all is well"
     assert "" not in asked
+
+
+@pytest.mark.parametrize("what", ["text that may not be withdrawn", "a tool call"])
+def test_drift_is_accepted_where_what_was_delivered_keeps_it_from_being_retried(what: str) -> None:
+    call = l0.Event(l0.EventType.TOOL_CALL, data={"id": "a", "name": "pay", "arguments": "{}"})
+
+    async def source() -> Any:
+        if what == "a tool call":
+            yield call
+        for text in BAD:
+            yield l0.Event(l0.EventType.TOKEN, text)
+
+    async def main() -> None:
+        stream = await l0.run(
+            source,
+            guardrails=[Plugin()],
+            on_interrupt="fail" if what != "a tool call" else "verify",
+            retry=l0.Retry(base_delay=0),
+        )
+        assert await stream.read() == "".join(BAD)
+        assert (stream.state.outcome, stream.state.drift_detected) == ("complete", True)
+
+    run(main())

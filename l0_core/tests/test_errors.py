@@ -145,6 +145,7 @@ def test_a_status_that_litellm_makes_up_tells_less_than_what_its_error_was_made_
     assert l0.categorize_error(made_of(answer(401))) is C.FATAL
     assert l0.categorize_error(made_of(RuntimeError("x"))) is C.TRANSIENT
     assert l0.categorize_error(made_of(RuntimeError("x"), "APIConnectionError")) is C.NETWORK
+    assert l0.categorize_error(made_of(answer(None, "invalid_api_key"), "APIConnectionError")) is C.FATAL
     assert l0.categorize_error(caused_by(answer(401), answer(500))) is C.TRANSIENT
 
     envelope = of_library("litellm.exceptions", "MidStreamFallbackError")

@@ -41,6 +41,7 @@ DOCUMENTED = [(f"{module}.{name}", spec) for module, names in SURFACE.items() fo
 PROVIDED = [(top, path, spec) for top, names in ELSEWHERE.items() for path, spec in names.items()]
 
 MODULES = [module.name for module in pkgutil.iter_modules(l0.__path__) if module.name != "_lazy"]
+PROGRAM = Path(__file__).parents[2] / "tests" / "typed_user.py"
 
 
 def reach(path: str) -> Any:
@@ -258,6 +259,10 @@ def test_modules_are_attributes_without_being_imported() -> None:
     python("import l0; assert l0.errors.categorize_error(KeyError()) is l0.types.ErrorCategory.INTERNAL")
 
 
+# Modules that are functions: as functions they are seen.
+CALLED_MODULES = {"consensus", "parallel"}
+
+
 def test_type_checkers_see_what_is_there() -> None:
     assert l0.__file__ is not None
     tree = ast.parse(Path(l0.__file__).read_text())
@@ -268,15 +273,30 @@ def test_type_checkers_see_what_is_there() -> None:
         for alias in node.names
         if alias.asname
     }
-    for name in l0.__all__:
-        if name == "__version__":
-            continue
-        module, _, real = seen.pop(name).rpartition(".")
-        shown = getattr(l0, name)
-        if name in ("consensus", "parallel"):  # Modules that are functions: as functions they are seen.
-            shown = shown.__wrapped__
-        assert shown is getattr(importlib.import_module(module), real)
-    assert {name for name, path in seen.items() if path.startswith("l0.")} <= set(MODULES)
+    provided = {name: f"{module}.{name}" for module, names in l0._TABLE.items() for name in names.split()}
+    assert seen == provided | {name: f"l0.{name}" for name in MODULES if name not in CALLED_MODULES}
+    assert set(l0._MODULES.split()) == set(MODULES)
+    assert provided.keys() >= CALLED_MODULES
+    assert "l0 = run" in map(ast.unparse, ast.walk(tree))
+
+
+@pytest.mark.skipif(not PROGRAM.exists(), reason="the program that type checkers read is not beside these tests")
+def test_type_checkers_read_a_program_that_uses_every_documented_name() -> None:
+    nodes = list(ast.walk(ast.parse(PROGRAM.read_text())))
+    imported = {f"{n.module}.{alias.name}" for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names}
+    used = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    rooms = {module.name for module in pkgutil.walk_packages(l0.__path__, "l0.")} - {"l0._lazy"}
+
+    def without_members(path: str) -> str:
+        before = path.rpartition(".")[0]
+        return path if before in {"l0", *rooms} else without_members(before)
+
+    top_level = {f"l0.{name}" for name in [*TOP_LEVEL, *" ".join(l0._TABLE.values()).split()]}
+    documented = {
+        without_members(path) for path in [path for path, _ in DOCUMENTED] + [path for _, path, _ in PROVIDED]
+    }
+    assert (top_level | documented) - imported == set()
+    assert rooms - used == set()
 
 
 def test_a_room_of_another_distribution_is_there_without_the_one_around_it(tmp_path: Path) -> None:
@@ -523,3 +543,11 @@ def test_an_option_of_the_wrong_kind_is_named(name: str) -> None:
 def test_intervals_are_counted_from_one() -> None:
     with pytest.raises(ValueError, match=r"CheckIntervals\.drift is 0; it must be 1 or more tokens"):
         l0.CheckIntervals(drift=0)
+
+
+def test_a_payload_says_what_its_metadata_says() -> None:
+    said = {"width": 3, "height": 4, "duration": 1.5, "size": 9, "filename": "a.png", "seed": 7, "model": "m"}
+    payload = l0.DataPayload(l0.ContentType.IMAGE, metadata=said)
+    for name, value in said.items():
+        assert getattr(payload, name) == value
+        assert getattr(l0.DataPayload(l0.ContentType.IMAGE), name) is None

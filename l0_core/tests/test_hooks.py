@@ -19,7 +19,19 @@ from l0_core.plugins import GROUPS, Registry
 from l0_testing import ContinuingProvider, FakeProvider, Mishap
 from l0_testing.virtual import run
 
-from l0_core import Envelope, Event, EventType, Failure, FallBack, Halt, RetryAfter, Sink, Violation, hookimpl
+from l0_core import (
+    Continued,
+    Envelope,
+    Event,
+    EventType,
+    Failure,
+    FallBack,
+    Halt,
+    RetryAfter,
+    Sink,
+    Violation,
+    hookimpl,
+)
 
 TOKENS = ("The quick ", "brown ", "fox ", "jumps")
 FAST = l0.Retry(base_delay=0)
@@ -661,3 +673,383 @@ def test_store_event_a_source_is_opened_within_what_a_sink_puts_around_it() -> N
     run(main())
     assert seen == [f"attempt {number}" for number in (1, 1, 2, 2, 3, 3)]
     assert steps == ["left 1", "left 2", "left 3"]
+
+
+# What the hooks are given, and what they may not do.
+
+
+class TestAtTheEdges:
+    """What a hook may do of which no page has to tell."""
+
+    def test_what_is_wrong_with_an_answer_is_logged_and_the_stream_goes_on(
+        self, install: Callable[..., None], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Wrong:
+            @hookimpl
+            def on_token(self) -> Any:
+                return "print"
+
+            @hookimpl
+            def store_event(self) -> Any:
+                return print
+
+            @hookimpl
+            def decide_retry(self) -> Any:
+                return True
+
+        install("monitor", wrong=Wrong)
+        with caplog.at_level("DEBUG", "l0"):
+            stream = run(read(FakeProvider(TOKENS, [Mishap("refuse")]), plugins=["wrong"]))
+        assert stream.state.outcome == "complete"
+        told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+        assert told == [
+            "on_token must return a function of one string or None, not str",
+            "store_event must return a Sink(write) or None, not builtin_function_or_method",
+            "decide_retry must return a decision or None, not bool",
+        ]
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_a_policy_that_raises_a_cancellation_of_its_own_loses_alone(
+        self, is_async: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Cancels:
+            @hookimpl
+            def decide_retry(self) -> Any:
+                if is_async:
+                    return self.later()
+                raise asyncio.CancelledError
+
+            async def later(self) -> Any:
+                raise asyncio.CancelledError
+
+        provider = FakeProvider(TOKENS, [Mishap("refuse")])
+        stream = run(read(provider, plugins=[Cancels]))
+        assert (stream.state.outcome, provider.opened) == ("complete", 2)
+        assert "raised RuntimeError" in caplog.text
+
+    def test_a_context_is_shown_and_cannot_be_changed(self) -> None:
+        tried: list[str] = []
+
+        class Meddling:
+            @hookimpl
+            def check(self, ctx: Any) -> Any:
+                for target, name in ((ctx, "kept"), (ctx.state, "content"), (ctx.state, "completed")):
+                    with pytest.raises(AttributeError, match=f"{name} is read-only"):
+                        setattr(target, name, "mine")
+                    tried.append(name)
+                ctx.state.violations.append("mine")
+                tried.append(repr(ctx.state))
+                assert "Attempt" in repr(ctx)
+
+        async def main() -> None:
+            stream = await read(FakeProvider(TOKENS), guardrails=[Meddling()])
+            assert stream.state.content == "".join(TOKENS)
+            assert stream.state.violations == []
+
+        run(main())
+        assert tried[:3] == ["kept", "content", "completed"]
+        assert tried[3].startswith("<State")
+
+    def test_the_clock_of_a_stream_is_that_of_its_loop_before_it_begins_and_after(self) -> None:
+        times: list[float] = []
+
+        class Clocking:
+            @hookimpl
+            def store_event(self, ctx: Any) -> Sink:
+                times.append(ctx.clock())
+                return Sink(lambda batch: times.append(ctx.clock()))
+
+        async def main() -> None:
+            await asyncio.sleep(3)
+            await read(FakeProvider(TOKENS, pace=1), plugins=[Clocking])
+            assert times[-1] == pytest.approx(asyncio.get_running_loop().time(), abs=0.01)
+
+        run(main())
+        assert times[0] == pytest.approx(3, abs=0.01)
+        assert times[-1] > 6
+
+    def test_an_observer_that_ends_its_task_ends_nothing(self) -> None:
+        """All that observers do later runs in one task of the stream's."""
+        told: list[str] = []
+
+        async def on_start(*args: Any) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+        async def on_complete(state: l0.State) -> None:
+            await asyncio.sleep(0)
+            told.append(state.content)
+
+        async def main() -> None:
+            stream = await read(FakeProvider(TOKENS, pace=0.01), on_start=on_start, on_complete=on_complete)
+            assert stream.state.outcome == "complete"
+
+        run(main())
+        assert told == ["".join(TOKENS)]
+
+    def test_the_machine_of_a_stream_is_one_whoever_asks_for_it(self) -> None:
+        async def main() -> None:
+            provider = FakeProvider(TOKENS)
+            stream = await l0.run(provider, adapter=provider, on_event=lambda event: None)
+            machine = stream.state_machine
+            await stream.read()
+            assert stream.state_machine is machine
+            assert machine.is_terminal()
+
+        run(main())
+
+    def test_check_an_asynchronous_judge_is_awaited_on_what_the_attempt_continues(self) -> None:
+        fed: list[str] = []
+
+        class Slow:
+            @hookimpl
+            def check(self, ctx: Any) -> Any:
+                async def judge(delta: str, final: bool) -> None:
+                    await asyncio.sleep(0.01)
+                    fed.append(delta)
+
+                fed.append(f"[{ctx.kept}]")
+                return judge
+
+        provider = ContinuingProvider(TOKENS, [Mishap("raise", 2)])
+        stream = run(read(provider, guardrails=[Slow()], continue_from_last_good_token=True))
+        assert stream.state.resumed
+        again = fed.index("[The quick brown ]")
+        assert fed[again + 1] == "The quick brown "
+        assert "".join(fed[again + 1 :]) == "".join(TOKENS)
+
+    def test_adapt_a_client_that_is_wrapped_shows_what_it_is_made_of(self, install: Callable[..., None]) -> None:
+        class Chat:
+            models = ("fox-1",)
+
+            def __repr__(self) -> str:
+                return "<Chat>"
+
+            async def create(self, **given: Any) -> Any:
+                return chunks() if given.get("stream") else "all at once"
+
+        class Client:
+            chat = Chat()
+
+            def __repr__(self) -> str:
+                return "<Client>"
+
+        class ForClients:
+            name, paths, strategies = "acme", frozenset({"chat.create"}), ("prompt",)
+
+            def streams(self, path: str, kwargs: Any) -> bool:
+                return bool(kwargs.get("stream"))
+
+            def for_streams(self, client: Any) -> Any:
+                return client
+
+        class Both:
+            @hookimpl
+            def adapt(self, ctx: Any, source: object) -> Any:
+                if isinstance(source, Client):
+                    return ForClients()
+                return Reader() if getattr(source, "__name__", "") == "chunks" else None
+
+        install("adapter", acme=Both)
+
+        async def main() -> None:
+            client: Any = l0.client.wrap_client(Client())
+            assert repr(client) == "<l0.WrappedClient of <Client>>"
+            assert repr(client.chat) == "<Chat>"
+            assert client.chat.models == ("fox-1",)
+            assert isinstance(client.unwrapped, Client)
+            assert await client.chat.create() == "all at once"
+            assert await (await client.chat.create(stream=True)).read() == "".join(TOKENS)
+            with pytest.raises(ValueError, match="unknown strategy 'prefill'; acme knows 'prompt'"):
+                l0.wrap(Client(), continue_from_last_good_token=l0.ContinuationConfig(strategy="prefill"))
+
+        run(main())
+
+    def test_decide_retry_may_leave_the_stream(self) -> None:
+        """It runs within the stream, and does not wait for itself."""
+        streams: list[l0.Stream] = []
+
+        class Leaving:
+            @hookimpl
+            async def decide_retry(self) -> Any:
+                await streams[0].aclose()
+
+        async def main() -> None:
+            provider = FakeProvider(TOKENS, [Mishap("raise", 1)])
+            streams.append(await l0.run(provider, adapter=provider, retry=FAST, plugins=[Leaving]))
+            assert await asyncio.wait_for(streams[0].read(), 5) == TOKENS[0]
+            assert streams[0].state.outcome == "aborted"
+            assert (provider.opened, provider.open) == (1, 0)
+
+        run(main())
+
+    def test_store_event_what_hangs_at_the_end_is_left_whatever_waits_behind_it(
+        self,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        async def hang() -> None:
+            await asyncio.Event().wait()
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            plugins = [storing(lambda batch: hang()), storing(lambda batch: loop.create_future())]
+            plugins.append(storing(lambda batch: hang()))
+            before = loop.time()
+            stream = await read(FakeProvider(TOKENS), plugins=plugins)
+            assert stream.state.outcome == "complete"
+            assert loop.time() - before < 3
+
+        run(main())
+        assert "did not finish within 1 s of the end, and is left" in caplog.text
+
+    def test_a_guardrail_says_by_the_state_that_an_answer_drifts(self) -> None:
+        class Noticing:
+            @hookimpl
+            def check(self, ctx: Any) -> Any:
+                ctx.state.drift_detected = True
+
+        stream = run(read(FakeProvider(TOKENS), guardrails=[Noticing()]))
+        assert stream.state.drift_detected
+
+    def test_store_event_what_a_sink_puts_around_a_source_may_fail(self, caplog: pytest.LogCaptureFixture) -> None:
+        class Tracing:
+            @hookimpl
+            def store_event(self, ctx: Any) -> Sink:
+                @contextlib.contextmanager
+                def around(attempt: Any) -> Iterator[None]:
+                    yield
+                    raise RuntimeError("secret")
+
+                return Sink(lambda batch: None, around=around)
+
+        stream = run(read(FakeProvider(TOKENS), plugins=[storing(lambda batch: None), Tracing]))
+        assert stream.state.outcome == "complete"
+        assert "Tracing" in caplog.text
+        assert "raised RuntimeError at test_hooks.py" in caplog.text
+        assert "secret" not in caplog.text
+
+
+class TestAWrappedClient:
+    """What the kernel makes of a client and of what an adapter says of it."""
+
+    @pytest.fixture(autouse=True)
+    def _installed(self, install: Callable[..., None]) -> None:
+        class ForClients:
+            name, paths, strategies = "acme", frozenset({"create"}), ("prefill", "prompt")
+
+            def streams(self, path: str, kwargs: Any) -> bool:
+                return True
+
+            def for_streams(self, client: Any) -> Any:
+                return client
+
+            def continuing(self, path: str, kwargs: Any, kept: str, strategy: str) -> Continued:
+                return Continued({**kwargs, "after": kept, "how": strategy}, exact=True)
+
+            def prompted(self, path: str, kwargs: Any, prompt: str) -> Continued:
+                return Continued({**kwargs, "after": "", "how": prompt}, exact=True)
+
+        class Both:
+            @hookimpl
+            def adapt(self, ctx: Any, source: object) -> Any:
+                return ForClients() if isinstance(source, Client) else Whole()
+
+        install("adapter", acme=Both)
+
+    @pytest.mark.parametrize(
+        ("options", "asked"),
+        [
+            ({"continue_from_last_good_token": True}, [None, "prefill"]),
+            (
+                {"continue_from_last_good_token": l0.ContinuationConfig(strategy="prompt")},
+                [None, "prompt", "prefill"],
+            ),
+            (
+                {"continue_from_last_good_token": True, "build_continuation_prompt": lambda kept: f"after {kept}"},
+                [None, "after The quick brown "],
+            ),
+        ],
+    )
+    def test_asks_for_a_continuation_in_the_way_that_is_chosen_and_then_otherwise(
+        self, options: dict[str, Any], asked: list[str | None]
+    ) -> None:
+        async def main() -> None:
+            plain = Client()
+            stream = await l0.wrap(plain, retry=FAST, **options).create(model="fox-1")
+            assert await stream.read() == "".join(TOKENS)
+            assert [given.get("how") for given in plain.asked] == asked
+            assert {given["model"] for given in plain.asked} == {"fox-1"}
+
+        run(main())
+
+    def test_takes_options_of_ours_and_hands_on_those_of_its_sdk(self) -> None:
+        async def other() -> AsyncIterator[Event]:
+            for text in TOKENS:
+                yield Event(EventType.TOKEN, text)
+            yield Event(EventType.COMPLETE)
+
+        async def main() -> None:
+            plain = Client()
+            plain.refuses = 401
+            client = l0.wrap(plain, retry=FAST).with_options(api_key="k", timeout=3.0, fallbacks=[other])
+            assert client.unwrapped is not plain
+            assert client.unwrapped.options == {"api_key": "k", "timeout": 3.0}
+            assert await (await client.create(model="fox-1")).read() == "".join(TOKENS)
+            assert client.with_options(retry=l0.Retry(max_retries=0)).unwrapped is client.unwrapped
+
+        run(main())
+
+    def test_is_left_as_its_client_is(self) -> None:
+        async def main() -> None:
+            plain = Client()
+            async with l0.wrap(plain) as client:
+                assert client.unwrapped is plain
+            assert plain.left
+
+        run(main())
+
+
+class Whole:
+    """Reads events as they are; only COMPLETE proves the end."""
+
+    name = "whole"
+
+    def decode(self, chunk: Any) -> Any:
+        return chunk
+
+
+class Client:
+    """The client of an SDK whose first answer breaks off, and which goes on only from what it is given."""
+
+    base_url = "https://fox.invalid"
+
+    def __init__(self, **options: Any) -> None:
+        self.options, self.left, self.refuses = options, False, 0
+        self.asked: list[dict[str, Any]] = []
+
+    def with_options(self, **options: Any) -> Client:
+        made = Client(**self.options, **options)
+        made.refuses = self.refuses
+        return made
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *left: Any) -> None:
+        self.left = True
+
+    async def create(self, **given: Any) -> AsyncIterator[Event]:
+        self.asked.append(given)
+        if self.refuses or given.get("how") == "prompt":
+            error = RuntimeError("no")
+            error.status_code = self.refuses or 400  # type: ignore[attr-defined]
+            raise error
+        return self.answer(len(self.asked) > 1)
+
+    async def answer(self, goes_on: bool) -> AsyncIterator[Event]:
+        for text in TOKENS[2:] if goes_on else TOKENS[:2]:
+            yield Event(EventType.TOKEN, text)
+        if not goes_on:
+            raise ConnectionResetError("gone")
+        yield Event(EventType.COMPLETE, data={"finish_reason": "stop"})

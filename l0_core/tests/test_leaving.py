@@ -490,3 +490,273 @@ def test_how_long_a_stream_spoke_is_known_however_it_is_left(door: str) -> None:
 
     run(main())
     gc.collect()
+
+
+def test_abort_holds_wherever_it_comes_from() -> None:
+    """From outside of the loop too, while it does not run: a signal handler, a debugger, another framework's loop."""
+    loop = asyncio.new_event_loop()
+    provider = FakeProvider(TOKENS, [Mishap("stall", 1)])
+
+    async def read() -> l0.Stream:
+        stream = await l0.run(provider, adapter=provider)
+        streams.append(stream)
+        await stream.read()
+        return stream
+
+    streams: list[l0.Stream] = []
+    try:
+        task = loop.create_task(read())
+        while not (streams and streams[0].state.content):
+            loop.run_until_complete(asyncio.sleep(0))
+        streams[0].abort()
+        assert loop.run_until_complete(asyncio.wait_for(task, 5)).state.outcome == "aborted"
+        assert provider.open == 0
+    finally:
+        loop.close()
+
+
+def test_a_source_that_stops_its_own_stream_and_ends_does_not_complete_it() -> None:
+    async def source() -> Any:
+        yield l0.Event(l0.EventType.TOKEN, "a")
+        stream.abort()
+
+    async def main() -> None:
+        nonlocal stream
+        stream = await l0.run(source)
+        assert [event.type.value async for event in stream] == ["token"]
+        assert (stream.state.outcome, stream.state.content) == ("aborted", "a")
+
+    stream: Any = None
+    run(main())
+
+
+def test_a_stream_may_be_left_between_two_of_its_last_words() -> None:
+    """What was held to the end is delivered event by event, and its consumer may go at any of them."""
+
+    async def main() -> None:
+        for last in range(1, len(TOKENS) + 1):
+            provider = FakeProvider(TOKENS, steps=3)
+            got = []
+            async with await l0.run(provider, adapter=provider, release="complete") as stream:
+                async for event in stream:
+                    got.append(event.text)
+                    if len(got) == last:
+                        break
+            assert got == list(TOKENS[:last])
+            assert (stream.state.content, stream.state.outcome) == ("".join(got), "aborted")
+            assert provider.open == 0
+
+    run(main())
+
+
+def test_abort_at_the_end_changes_nothing() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider)
+        async for event in stream:
+            if event.is_complete:
+                stream.abort()
+        assert (stream.state.outcome, stream.state.content) == ("complete", provider.text)
+
+    run(main())
+
+
+def test_a_cancellation_while_a_stream_is_left_is_held_until_the_source_is_closed() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, pace=0.1, steps=20)
+
+        async def leave() -> None:
+            async for _ in stream:
+                leaving.set()
+                await stream.aclose()
+
+        leaving = asyncio.Event()
+        stream = await l0.run(provider, adapter=provider)
+        task = asyncio.ensure_future(leave())
+        await leaving.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert provider.open == 1  # It is closing.
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert provider.open == 0
+
+    run(main())
+
+
+def test_a_cancellation_while_observers_have_their_time_is_the_readers() -> None:
+    told: list[str] = []
+
+    async def on_complete(state: l0.State) -> None:
+        await asyncio.sleep(0.5)
+        told.append(state.content)
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS)
+        stream = await l0.run(provider, adapter=provider, on_complete=on_complete)
+        task = asyncio.ensure_future(stream.read())
+        await asyncio.sleep(0.1)
+        assert (stream.state.outcome, task.done()) == ("complete", False)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert told == [provider.text]
+
+    run(main())
+
+
+def test_two_may_close_a_stream_that_a_third_reads() -> None:
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("stall", 1)], steps=5)
+        stream = await l0.run(provider, adapter=provider)
+        reading = asyncio.ensure_future(stream.read())
+        await asyncio.sleep(0.1)
+        await asyncio.gather(stream.aclose(), stream.aclose())
+        assert provider.open == 0
+        assert await reading == TOKENS[0]
+
+    run(main())
+
+
+class Failing:
+    """A source that cannot be closed in peace."""
+
+    def __init__(self, source: Any = None, plain: bool = False) -> None:
+        self.source, self.plain, self.closed = source, plain, 0
+
+    def __aiter__(self) -> Failing:
+        return self
+
+    async def __anext__(self) -> l0.Event:
+        return l0.Event(l0.EventType.TOKEN, "a")
+
+    def close(self) -> Any:
+        self.closed += 1
+        if self.plain:
+            raise OSError("it was closed already")
+
+        async def closing() -> None:
+            raise OSError("it was closed already")
+
+        return closing()
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("door", ["abort", "aclose"])
+def test_a_source_that_fails_to_close_is_left_and_logged(
+    door: str, plain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        source = Failing(plain=plain)
+        stream = await l0.run(lambda: source)
+        await anext(stream)
+        if door == "abort":
+            stream.abort()
+            await asyncio.sleep(0.01)
+        else:
+            await stream.aclose()
+        assert source.closed == 1
+        assert stream.state.outcome == "aborted"
+
+    with caplog.at_level("DEBUG", "l0"):
+        run(main())
+    assert "closing the source of a stream raised OSError at test_leaving.py" in caplog.text
+    assert "it was closed already" not in caplog.text
+
+
+def test_what_an_adapter_made_and_what_it_was_made_of_are_both_closed() -> None:
+    """Even if the first of them cannot be, and whether closing is to be awaited or not."""
+    closed: list[str] = []
+
+    class Made:
+        def close(self) -> None:
+            closed.append("made")
+
+    class Adapter:
+        name = "wrapping"
+
+        def wrap(self, stream: Any, options: Any = None) -> Failing:
+            return Failing(stream)
+
+    async def main() -> None:
+        stream = await l0.run(Made, adapter=Adapter())
+        await anext(stream)
+        await stream.aclose()
+
+    run(main())
+    assert closed == ["made"]
+
+
+def test_a_close_that_never_rests_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l0_core.session.CLOSE_BOUND", 0.01)
+    ended: list[bool] = []
+
+    class Restless:
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> l0.Event:
+            return l0.Event(l0.EventType.TOKEN, "a")
+
+        async def aclose(self) -> None:
+            try:
+                while True:  # noqa: ASYNC110 - what it waits for never comes
+                    await asyncio.sleep(0)
+            finally:
+                ended.append(True)
+
+    async def main() -> None:
+        stream = await l0.run(Restless)
+        await anext(stream)
+        await asyncio.wait_for(stream.aclose(), 10)
+        assert stream.state.outcome == "aborted"
+
+    run(main())
+    assert ended == [True]
+
+
+def test_abort_between_two_of_its_last_words_where_the_source_is_over() -> None:
+    async def source() -> Any:
+        for text in TOKENS:
+            yield l0.Event(l0.EventType.TOKEN, text)
+
+    async def main() -> None:
+        stream = await l0.run(source, release="complete")
+        await anext(stream)
+        stream.abort()
+        assert [event async for event in stream] == []
+        assert (stream.state.content, stream.state.outcome) == (TOKENS[0], "aborted")
+
+    run(main())
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_source_that_raises_a_cancellation_of_its_own_when_it_is_closed_does_not_undo_its_answer(plain: bool) -> None:
+    class Source:
+        def __init__(self) -> None:
+            self.texts = iter(TOKENS)
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> l0.Event:
+            for text in self.texts:
+                return l0.Event(l0.EventType.TOKEN, text)
+            raise StopAsyncIteration
+
+        def close(self) -> Any:
+            if plain:
+                raise asyncio.CancelledError("mine")
+
+            async def closing() -> None:
+                raise asyncio.CancelledError("mine")
+
+            return closing()
+
+    async def main() -> None:
+        stream = await l0.run(Source)
+        assert await stream.read() == "".join(TOKENS)
+        assert stream.state.outcome == "complete"
+
+    run(main())

@@ -128,3 +128,16 @@ def test_the_documented_utility() -> None:
     spaced = DeduplicationOptions(normalize_whitespace=True)
     assert deduplicate_continuation("hello  world", "hello world!", spaced) == "!"
     assert deduplicate_continuation("x" * 600, "x" * 600) == "x" * 100
+
+
+def test_blanks_count_once_where_they_are_normalized_however_they_are_spread() -> None:
+    spaced = DeduplicationOptions(normalize_whitespace=True)
+    found = detect_overlap("one two three", "two \n\t three four", spaced)
+    assert (found.overlap_text, found.deduplicated) == ("two \n\t three", " four")
+    assert join("The quick brown fox", ["quick  ", " brown\n\n", "\n fox jumps"], spaced) == "The quick brown fox jumps"
+
+
+def test_continuation_is_on_unless_it_is_switched_off() -> None:
+    assert l0.ContinuationConfig.default() == l0.ContinuationConfig()
+    assert l0.ContinuationConfig.default().enabled
+    assert not l0.ContinuationConfig.disabled().enabled

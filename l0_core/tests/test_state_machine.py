@@ -8,7 +8,7 @@ from typing import Any
 
 import l0
 import pytest
-from l0_core.log import enable_debug, logger
+from l0_core.log import enable_debug, logger, placed
 from l0_core.state_machine import RuntimeState, RuntimeStates, StateMachine, create_state_machine
 from l0_testing import ContinuingProvider, FakeProvider, Mishap
 from l0_testing.virtual import run
@@ -183,3 +183,7 @@ def test_a_machine_that_has_not_begun_is_reset_without_telling_anybody() -> None
     machine.subscribe(told.append)
     machine.reset()
     assert told == []
+
+
+def test_an_error_that_nobody_raised_is_placed_by_its_name() -> None:
+    assert placed(ValueError("secret")) == "ValueError"

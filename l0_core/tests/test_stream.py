@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from l0 import Event, EventType
+from l0_core.tool_calls import is_whole
 from l0_testing import FakeProvider, Mishap, text_of
 from l0_testing.virtual import run
 
@@ -847,5 +848,279 @@ def test_content_is_the_tokens_joined_whenever_it_is_read(tokens: list[str], dat
                 assert stream.state.content == "".join(tokens[:index])
                 assert stream.state.token_count == index
         assert stream.state.content == "".join(tokens)
+
+    run(main())
+
+
+def test_the_first_answer_is_the_text_of_a_stream_of_several() -> None:
+    async def events() -> AsyncIterator[Event]:
+        for event in (
+            token("a"),
+            token("x", choice=1),
+            token("b"),
+            Event(EventType.RESET, data={"keep": 1}),
+            token("c"),
+        ):
+            yield event
+
+    assert run(l0.consume_stream(events())) == "ac"
+
+
+def test_another_choice_that_differs_is_withdrawn_by_itself() -> None:
+    attempts = 0
+
+    async def source() -> AsyncIterator[Event]:
+        nonlocal attempts
+        attempts += 1
+        yield token("a0")
+        yield token("b first" if attempts == 1 else "b fine", choice=1)
+        if attempts == 1:
+            raise ConnectionResetError("gone")
+
+    async def main() -> None:
+        stream = await l0.run(source, retry=FAST)
+        resets = [(event.data, event.choice) for event in await collect(stream) if event.is_reset]
+        assert resets == [({"keep": 4}, 1)]
+        assert (stream.state.content, stream.state.choices) == ("a0", {1: "b fine"})
+
+    run(main())
+
+
+def test_an_event_is_measured_in_bytes_and_not_in_what_it_might_take() -> None:
+    async def main() -> None:
+        for text, fits in (("abcd", True), ("ä" * 3, True), ("ä" * 4, False)):
+            provider = FakeProvider((text, "."))
+            stream = await l0.run(provider, adapter=provider, limits=l0.Limits(max_event_bytes=6), retry=ONCE)
+            if fits:
+                assert await stream.read() == provider.text
+            else:
+                with pytest.raises(l0.OutputLimitExceeded, match="One event holds 8 bytes of text"):
+                    await stream.read()
+
+    run(main())
+
+
+def test_an_attempt_tells_a_factory_whose_it_is() -> None:
+    seen: list[Any] = []
+
+    def factory(attempt: Any) -> AsyncIterator[Event]:
+        seen.append((attempt.stream_id, attempt.idempotency_key, dict(attempt.context)))
+        return source_of("a")
+
+    async def main() -> None:
+        stream = await l0.run(factory, context={"user": 1}, stream_id="mine")
+        await stream.read()
+        assert seen == [(stream.stream_id, "mine", {"user": 1})]
+
+    run(main())
+
+
+def test_a_factory_whose_signature_cannot_be_read_is_called_without_arguments() -> None:
+    class Opaque:
+        __signature__ = "none"
+
+        def __call__(self) -> AsyncIterator[Event]:
+            return source_of("a")
+
+    async def main() -> None:
+        assert await (await l0.run(Opaque())).read() == "a"
+
+    run(main())
+
+
+def test_an_error_that_takes_no_attributes_is_raised_as_it_is() -> None:
+    class Sealed(ConnectionResetError):
+        @property
+        def partial(self) -> str:
+            return "its own"
+
+    async def main() -> None:
+        provider = FakeProvider(TOKENS, [Mishap("raise", 1, Sealed("gone"))])
+        stream = await l0.run(provider, adapter=provider, retry=ONCE)
+        with pytest.raises(Sealed) as raised:
+            await stream.read()
+        assert raised.value.partial == "its own"
+        assert stream.state.content == "The "
+
+    run(main())
+
+
+class Lingering:
+    """An adapter whose proof is not the last thing that it reads."""
+
+    name = "lingering"
+    linger = 0.25
+
+    def decode(self, chunk: Any) -> Any:
+        return chunk
+
+
+def test_what_comes_after_the_proof_is_delivered() -> None:
+    async def source() -> AsyncIterator[Any]:
+        yield token("a")
+        yield Event(EventType.COMPLETE, data={"finish_reason": "stop"})
+        yield Event(EventType.DATA, payload=l0.DataPayload(l0.ContentType.IMAGE, url="x"))
+        yield Event(EventType.COMPLETE, data={"finish_reason": "stop"}, usage={"output_tokens": 1})
+
+    async def main() -> None:
+        stream = await l0.run(source, adapter=Lingering())
+        kinds = [event.type.value for event in await collect(stream)]
+        assert kinds == ["token", "data", "complete"]
+        assert (len(stream.state.data_outputs), stream.state.usage) == (1, {"output_tokens": 1})
+        left = await l0.run(source, adapter=Lingering())
+        async for event in left:
+            if event.is_data:
+                left.abort()
+        assert left.state.outcome == "aborted"
+
+    run(main())
+
+
+def test_text_after_the_proof_makes_it_an_ordinary_stream_again() -> None:
+    """It may take its time then, as any token may, and what ends it is to be proved anew."""
+
+    async def source(proved: bool) -> AsyncIterator[Any]:
+        yield token("a")
+        yield Event(EventType.COMPLETE, data={"finish_reason": "stop"})
+        yield token("b")
+        await asyncio.sleep(5)
+        yield token("c")
+        if proved:
+            yield Event(EventType.COMPLETE, data={"finish_reason": "stop"})
+            await asyncio.sleep(5)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        stream = await l0.run(lambda: source(True), adapter=Lingering(), retry=ONCE)
+        assert await stream.read() == "abc"
+        assert loop.time() == pytest.approx(5.25, abs=0.01)
+        stream = await l0.run(lambda: source(False), adapter=Lingering(), retry=ONCE)
+        with pytest.raises(l0.Truncated):
+            await stream.read()
+
+    run(main())
+
+
+def test_fragments_of_an_adapter_that_calls_them_tool_calls_are_assembled() -> None:
+    async def source() -> AsyncIterator[Any]:
+        yield Event(EventType.TOOL_CALL, data={"index": 0, "id": "a", "name": "pay", "arguments": '{"n"'})
+        yield Event(EventType.TOOL_CALL, data={"index": 0, "arguments": ": 1}"})
+        yield Event(EventType.TOOL_CALL, data={"index": 1, "id": "b", "name": "ask"})
+        yield Event(EventType.TOOL_CALL, data={"id": "c", "name": "end"})
+
+    async def main() -> None:
+        stream = await l0.run(source)
+        calls = [event.data for event in await collect(stream) if event.is_tool_call]
+        assert [(call["name"], call["arguments"]) for call in calls if call] == [
+            ("end", "{}"), ("pay", '{"n": 1}'), ("ask", "{}"),
+        ]  # fmt: skip
+
+    run(main())
+
+
+@pytest.mark.parametrize("arguments", [7, ["n"], "[1]"])
+def test_arguments_that_are_no_object_are_no_whole_call(arguments: Any) -> None:
+    assert not is_whole({"name": "pay", "arguments": arguments})
+
+
+def test_an_asynchronous_guardrail_holds_back_what_a_plain_source_says() -> None:
+    judged: list[str] = []
+
+    class Slow:
+        @hookimpl
+        def check(self, ctx: Any) -> Any:
+            async def judge(delta: str, final: bool) -> None:
+                await asyncio.sleep(0.01)
+                judged.append(delta)
+
+            return judge
+
+    async def main() -> None:
+        stream = await l0.run(lambda: source_of(*TOKENS), guardrails=[Slow()], check_intervals={"guardrails": 2})
+        async for event in stream:
+            if event.text and stream.state.token_count in (1, 3):
+                assert "".join(judged) == stream.state.content
+        assert "".join(judged) == "".join(TOKENS)
+
+    run(main())
+
+
+def test_a_stream_within_a_stream_that_begins_anew_and_is_left_is_not_whole() -> None:
+    async def main() -> None:
+        provider = FakeProvider(
+            (), [Mishap("raise", 2), Mishap("stall", 2)], texts=[("one ", "two"), ("uno ", "dos", "tres")]
+        )
+        inner = await l0.run(provider, adapter=provider, retry=FAST)
+        outer = await l0.run(inner, retry=ONCE)
+        asyncio.get_running_loop().call_later(1, inner.abort)
+        with pytest.raises(l0.Truncated):
+            await outer.read()
+        assert outer.state.content == "uno dos"
+        assert provider.open == 0
+
+    run(main())
+
+
+class Whole:
+    """An adapter for events: only COMPLETE proves the end."""
+
+    name = "whole"
+
+    def decode(self, chunk: Any) -> Any:
+        return chunk
+
+
+@pytest.mark.parametrize("pace", [0, 1])
+@pytest.mark.parametrize("adapter", [None, Whole()])
+def test_whatever_a_source_says_amid_its_text_is_delivered_and_gives_it_time(adapter: Any, pace: int) -> None:
+    """Between two outputs there is so much time, of whatever kind they are."""
+    said = [
+        token("a"),
+        Event(EventType.REASONING, "hm"),
+        Event(EventType.DATA, payload=l0.DataPayload(l0.ContentType.IMAGE, url="x")),
+        token("b"),
+        token("c", choice=1),
+        token("d"),
+        Event(EventType.COMPLETE),
+    ]
+
+    async def source() -> AsyncIterator[Event]:
+        for event in said:
+            if pace:
+                await asyncio.sleep(pace)
+            yield event
+
+    async def main() -> None:
+        stream = await l0.run(source, adapter=adapter, timeout=l0.Timeout(inter_token=1500), retry=ONCE)
+        events = await collect(stream)
+        assert [(event.type, event.text, event.choice) for event in events] == [
+            (event.type, event.text, event.choice) for event in said
+        ]
+        assert (stream.state.content, stream.state.choices) == ("abd", {1: "c"})
+
+    run(main())
+
+
+@pytest.mark.parametrize("policy", ["verify", "reset"])
+def test_of_a_restart_that_says_nothing_in_a_channel_nothing_is_left_of_it(policy: str) -> None:
+    """Two answers are never glued together, whatever the second consists of."""
+    call = Event(EventType.TOOL_CALL, data={"id": "a", "name": "pay", "arguments": "{}"})
+
+    async def main() -> None:
+        for answer in (call, token("No.")):
+            attempts = 0
+
+            async def source(answer: Event = answer) -> AsyncIterator[Event]:
+                nonlocal attempts
+                attempts += 1
+                if attempts == 1:
+                    yield Event(EventType.REASONING, "thinking ")
+                    yield token("I will pay ")
+                    raise ConnectionResetError("gone")
+                yield answer
+
+            stream = await l0.run(source, retry=FAST, on_interrupt=policy)
+            assert text_of(await collect(stream)) == stream.state.content == (answer.text or "")
+            assert stream.state.reasoning == ""
 
     run(main())

@@ -8,5 +8,6 @@ from l0._lazy import show
 
 if TYPE_CHECKING:
     from l0_eventsourcing.stores import *  # noqa: F403
+    from l0_store_file import FileEventStore as FileEventStore
 
 show(__name__, "l0_eventsourcing.stores")

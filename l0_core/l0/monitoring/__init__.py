@@ -12,6 +12,16 @@ from l0._lazy import show
 if TYPE_CHECKING:
     from l0_monitor import *  # noqa: F403
 
+    from l0.monitoring import config as config
+    from l0.monitoring import dispatcher as dispatcher
+    from l0.monitoring import exporter as exporter
+    from l0.monitoring import handlers as handlers
+    from l0.monitoring import monitor as monitor
+    from l0.monitoring import normalize as normalize
+    from l0.monitoring import otel as otel
+    from l0.monitoring import sentry as sentry
+    from l0.monitoring import telemetry as telemetry
+
 show(
     __name__,
     "l0_monitor",

@@ -91,10 +91,13 @@ def as_dict(event: RecordedEvent) -> dict[str, Any]:
     found: dict[str, Any] = {"type": kind.value if isinstance(kind, Enum) else kind, "ts": event.ts}
     blank = type(event)()
     for each in fields(event):
-        value = getattr(event, each.name)
-        if each.name not in ("type", "ts", "extra") and value != getattr(blank, each.name):
-            if is_dataclass(value) and not isinstance(value, type):
-                value = {name: inner for name, inner in asdict(value).items() if inner is not None}
+        value, default = getattr(event, each.name), getattr(blank, each.name)
+        if is_dataclass(value) and is_dataclass(default) and not isinstance(value, type):
+            # With the fields of a later version, which equality knows nothing of.
+            value, default = vars(value), vars(default)
+        if each.name not in ("type", "ts", "extra") and value != default:
+            if isinstance(value, dict) and is_dataclass(getattr(event, each.name)):
+                value = {name: inner for name, inner in value.items() if inner is not None}
             found[each.name] = written_down(value)
     return {**written_down(event.extra), **found}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from l0_eventsourcing import adapters
 from l0_eventsourcing.adapters import StorageAdapterConfig, StorageAdapterFactory
@@ -35,14 +36,14 @@ __all__ = ["EventSourcing"]
 class EventSourcing:
     """Stores, recording and replaying, under one name."""
 
-    Event = RecordedEvent
-    EventType = RecordedEventType
-    Envelope = EventEnvelope
-    State = ReplayedState
-    Snapshot = Snapshot
-    Metadata = StreamMetadata
-    Comparison = ReplayComparison
-    Config = StorageAdapterConfig
+    Event: TypeAlias = RecordedEvent
+    EventType: TypeAlias = RecordedEventType
+    Envelope: TypeAlias = EventEnvelope
+    State: TypeAlias = ReplayedState
+    Snapshot: TypeAlias = Snapshot
+    Metadata: TypeAlias = StreamMetadata
+    Comparison: TypeAlias = ReplayComparison
+    Config: TypeAlias = StorageAdapterConfig
 
     @staticmethod
     def memory(prefix: str = "l0", ttl: int = 0) -> InMemoryEventStore:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from l0_core import Event, EventType
 from l0_eventsourcing import types as t
 from l0_eventsourcing.outputs import event_from_dict
-from l0_eventsourcing.types import EventEnvelope, RecordedEvent, ReplayedState, Snapshot
+from l0_eventsourcing.types import RecordedEvent, ReplayedState, Snapshot
 
-__all__ = ["Replay", "ReplayComparison", "ReplayedState", "compare_replays", "state_of"]
+__all__ = ["Replay", "ReplayComparison", "ReplayedState", "compare_replays"]
 
 
 @dataclass
@@ -180,14 +179,6 @@ class Replay:
         state.finish_reason, state.usage, state.end_ts = event.finish_reason, event.usage, event.ts
         data = {"finish_reason": event.finish_reason} if event.finish_reason else None
         return [Event(EventType.COMPLETE, usage=event.usage, data=data)]
-
-
-def state_of(events: Iterable[EventEnvelope]) -> ReplayedState:
-    """The state that events lead to."""
-    replay = Replay()
-    for envelope in events:
-        replay.apply(envelope.event)
-    return replay.state()
 
 
 _SHOWN = 40

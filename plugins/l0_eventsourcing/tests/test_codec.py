@@ -23,9 +23,10 @@ from l0_eventsourcing import (
 )
 from l0_eventsourcing import types as t
 from l0_eventsourcing.codec import from_dict, load_snapshot, pack, unpack, written_down
+from l0_eventsourcing.outputs import event_as_dict, event_from_dict
 from l0_eventsourcing.redaction import redacted
 
-from l0_core import StoreError
+from l0_core import ContentType, DataPayload, Event, EventType, StoreError
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -167,3 +168,35 @@ def test_an_unknown_field_is_kept_and_passed_over() -> None:
     assert event.extra == {"of_a_later_version": [1]}
     (record,) = pack(0, [event])
     assert json.loads(record.body) == written
+
+
+def test_outputs_come_back_as_they_were_and_those_of_a_later_version_as_what_they_say() -> None:
+    image = DataPayload(ContentType.IMAGE, url="u")
+    for event in (Event(EventType.DATA, payload=image), Event(EventType.MESSAGE, data={"n": 1}, choice=1)):
+        assert event_from_dict(json.loads(json.dumps(event_as_dict(event)))) == event
+    failed = event_from_dict(event_as_dict(Event(EventType.ERROR, error=ConnectionResetError("gone"))))
+    assert str(failed.error) == "ConnectionResetError: gone"
+    later = {"type": "of_a_later_version", "text": "x", "more": [1]}
+    assert event_from_dict(later) == Event(EventType.MESSAGE, data=later)
+
+
+def test_an_event_of_a_later_version_changes_nothing_that_is_known() -> None:
+    replay = Replay()
+    replay.apply(t.TokenEvent(ts=1.0, value="a", index=0))
+    before = written_down(replay.state())
+    assert replay.apply(from_dict({"type": "OF_A_LATER_VERSION", "ts": 2.0, "x": 1})) == []
+    assert written_down(replay.state()) == before
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"type": "GUARDRAIL", "ts": 1.0, "at": 1, "result": {"later": [1]}},
+        {"type": "ERROR", "ts": 1.0, "error": {"name": "E", "message": "no", "later": 1}},
+    ],
+)
+def test_an_unknown_field_of_a_part_is_kept_and_passed_over(written: dict[str, Any]) -> None:
+    (record,) = pack(0, [from_dict(written)])
+    again = json.loads(record.body)
+    part = "result" if "result" in written else "error"
+    assert again[part]["later"] == written[part]["later"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from l0_eventsourcing import (
+    BaseEventStore,
     CompositeEventStore,
     CompositeStoreError,
     EventEnvelope,
     InMemoryEventStore,
     Record,
+    Snapshot,
     StoreUnavailable,
     TokenEvent,
     TTLEventStore,
@@ -157,5 +160,72 @@ def test_a_follower_is_told_of_a_store_that_stays_away_and_of_a_deleted_stream()
         await store.delete("one")
         with pytest.raises(StoreError, match="deleted while it was followed"):
             await anext(following)
+
+    run(main())
+
+
+class Events(BaseEventStore):
+    """Keeps envelopes, and no snapshots."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[EventEnvelope] = []
+        self.is_closed = False
+
+    async def append(self, stream_id: str, event: EventEnvelope) -> None:
+        self.events.append(event)
+
+    async def get_events(self, stream_id: str) -> list[EventEnvelope]:
+        return list(self.events)
+
+    async def exists(self, stream_id: str) -> bool:
+        return bool(self.events)
+
+    async def delete(self, stream_id: str) -> bool:
+        self.events.clear()
+        return True
+
+    async def list_streams(self, prefix: str | None = None) -> list[str]:
+        return ["one"]
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("combine", [lambda store: CompositeEventStore([store]), lambda store: TTLEventStore(store, 9)])
+def test_a_store_that_keeps_no_snapshots_has_none_when_it_is_combined(combine: Any) -> None:
+    snapshot = Snapshot("one", 0, "0", 1, "", [], False, 0, 0, 0, 1.0)
+
+    async def main() -> None:
+        store, kept = Events(), InMemoryEventStore()
+        for inner, found in ((store, None), (kept, snapshot)):
+            outer = combine(inner)
+            outer.clock = lambda: 1001.0
+            await outer.append("one", token(0))
+            await outer.save_snapshot(snapshot)
+            assert await outer.get_snapshot("one") == found
+            await outer.aclose()
+        assert store.is_closed
+
+    run(main())
+
+
+def test_closing_a_store_that_is_made_of_one_by_the_protocol_alone_leaves_that_open() -> None:
+    class Own:
+        async def get_events(self, stream_id: str) -> list[EventEnvelope]:
+            return []
+
+    run(TTLEventStore(Own(), 9).aclose())  # type: ignore[arg-type]
+
+
+def test_a_cancellation_is_not_the_failure_of_a_store() -> None:
+    class Ending(InMemoryEventStore):
+        async def write_records(self, stream_id: str, records: Sequence[Record]) -> None:
+            raise asyncio.CancelledError("it was cancelled")
+
+    async def main() -> None:
+        both = CompositeEventStore([InMemoryEventStore(), Ending()])
+        with pytest.raises(asyncio.CancelledError):
+            await both.append("one", token(0))
 
     run(main())

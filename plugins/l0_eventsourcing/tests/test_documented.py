@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import types
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any, get_args
 
 import l0
+import l0_eventsourcing
 import pytest
 from l0 import EventSourcing
 from l0.eventsourcing import (
@@ -16,8 +22,22 @@ from l0.eventsourcing import (
     Snapshot,
     StorageAdapterConfig,
 )
+from l0_core.plugins import Registry
+from l0_eventsourcing import (
+    BaseEventStore,
+    DriftEventResult,
+    EventRecorder,
+    RecordOptions,
+    SerializedError,
+    SerializedOptions,
+    adapters,
+    create_event_recorder,
+    create_event_replayer,
+    create_in_memory_event_store,
+    stores,
+)
 
-from l0_core import StoreError
+from l0_core import PluginError, StoreError, hookimpl
 
 
 def documented(example: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -314,3 +334,198 @@ async def test_the_older_order_of_arguments() -> None:
     meta = await EventSourcing.get_metadata(store, recorder.stream_id)
     assert meta is not None
     assert meta.completed
+
+
+@documented
+async def test_a_recorder_takes_errors_and_results_as_they_come() -> None:
+    store = EventSourcing.memory()
+    for error, says in (
+        (ValueError("no"), ("ValueError", "no")),
+        ({"message": "no"}, ("Error", "no")),
+        (SerializedError("Own", "key sk-0123456789abcdefghijklmnop"), ("Own", "key ***")),
+    ):
+        recorder = create_event_recorder(store)
+        await recorder.record_start(SerializedOptions(model="m"))
+        await recorder.record_token("bad", 0)
+        await recorder.record_reset(keep=1, token_count=1)
+        await recorder.record_guardrail()
+        await recorder.record_drift(result=DriftEventResult(True, ["tone"], 0.5))
+        await recorder.record_drift(result={"detected": True})
+        await recorder.record_error(error)
+        state = await create_event_replayer(store).replay_to_state(recorder.stream_id)
+        assert (state.content, state.drift_detected, state.outcome) == ("b", True, "error")
+        assert state.error is not None
+        assert (state.error.name, state.error.message) == says
+    with pytest.raises(TypeError, match="GuardrailEventResult has no field 'violation'; it has"):
+        await EventSourcing.recorder(store).record_guardrail(result={"violation": []})
+    with pytest.raises(TypeError, match="needs the index of the source that is asked next: to"):
+        await EventSourcing.recorder(store).record_fallback()
+
+
+@documented
+async def test_a_recorder_that_saves_snapshots_goes_on_where_another_stopped() -> None:
+    store = EventSourcing.memory()
+    await (first := EventRecorder(store, "one")).record_start()
+    await first.record_token("a", 0)
+    second = EventRecorder(store, "one", RecordOptions(save_snapshots=True, snapshot_interval=3))
+    await second.record_token("b", 1)
+    snapshot = await store.get_snapshot("one")
+    assert snapshot is not None
+    assert (snapshot.seq, snapshot.content) == (2, "ab")
+
+    class Envelopes(BaseEventStore):
+        """Keeps no snapshots."""
+
+    with pytest.raises(TypeError, match="save_snapshots: a Envelopes keeps no snapshots"):
+        EventRecorder(Envelopes(), "one", RecordOptions(save_snapshots=True))  # type: ignore[abstract]
+
+
+@documented
+async def test_a_replay_can_be_ended_and_told_of_in_part() -> None:
+    store = EventSourcing.memory()
+    recorder = await hello(store)
+    told: list[str] = []
+    result = await EventSourcing.replay(recorder.stream_id, store, fire_callbacks=True)
+    result.set_callbacks(on_token=told.append)
+    async for envelope in result:
+        if envelope.seq == 1:
+            result.abort()
+    assert (result.state.content, told) == ("Hello", ["Hello"])
+
+
+@documented
+async def test_an_error_is_replayed_as_what_it_said() -> None:
+    store = EventSourcing.memory()
+    recorder = EventSourcing.recorder(store)
+    await recorder.record_start()
+    await recorder.record_token("Hel", 0)
+    await recorder.record_error(ConnectionResetError("gone"))
+    result = await EventSourcing.replay(recorder.stream_id, store)
+    got = []
+    with pytest.raises(Exception, match="gone"):
+        async for event in result.stream:
+            got.append(event.text)
+    assert got == ["Hel"]
+    result = await EventSourcing.replay(recorder.stream_id, store)
+    assert await result.read() == "Hel"
+    assert [str(error) for error in result.errors] == ["gone"]
+
+
+@documented
+async def test_tokens_take_the_time_that_they_took() -> None:
+    store, loop = EventSourcing.memory(), asyncio.get_running_loop()
+    recorder = EventSourcing.recorder(store)
+    for index in range(3):
+        await recorder.record(l0.eventsourcing.TokenEvent(ts=1000.0 + 40 * index, value="x", index=index))
+    replayer = EventSourcing.replayer(store)
+    start = loop.time()
+    assert [token async for token in replayer.replay_tokens(recorder.stream_id, speed=2)] == ["x"] * 3
+    assert loop.time() - start >= 0.04
+    with pytest.raises(ValueError, match="speed is -1"):
+        [each async for each in replayer.replay(recorder.stream_id, speed=-1)]
+
+
+@documented
+async def test_a_long_difference_is_shown_where_it_is() -> None:
+    store = EventSourcing.memory()
+    states = []
+    for text in ("x" * 300 + "a" + "y" * 300, "x" * 300 + "b"):
+        recorder = EventSourcing.recorder(store)
+        await recorder.record_token(text, 0)
+        await recorder.record_complete(text, 1)
+        states.append(await EventSourcing.replayer(store).replay_to_state(recorder.stream_id))
+    (content, *_) = EventSourcing.compare(*states).differences
+    assert content.startswith("content: at character 300, 'xxx")
+    assert len(content) < 300
+    assert "a" in content.partition(" vs ")[0]
+
+
+def test_what_is_no_stream_and_no_store_is_refused() -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match="a stream's id and its store are needed, not 1 and 2"):
+            await EventSourcing.replay(1, 2)  # type: ignore[arg-type]
+
+    asyncio.run(main())
+
+
+def test_a_store_in_files_is_had_from_its_package_or_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    module = types.ModuleType("l0_store_file")
+    module.FileEventStore = lambda *args, **more: made.append((args, more)) or "made"  # type: ignore[attr-defined]
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "l0_store_file", module)
+        assert l0_eventsourcing.FileEventStore is module.FileEventStore
+        assert EventSourcing.file(str(tmp_path), ttl=5) == "made"
+        config = StorageAdapterConfig(type="file", connection="here", options={"durability": "power"})
+        assert asyncio.run(EventSourcing.create(config)) == "made"  # type: ignore[comparison-overlap]
+    assert [args for args, _ in made] == [(str(tmp_path),), ("here",)]
+    assert [more["ttl"] for _, more in made] == [5, 0]
+    assert made[1][1]["durability"] == "power"
+
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(name, name=found)
+
+    monkeypatch.setattr(adapters, "import_module", missing)
+    found = "l0_store_file"
+    with pytest.raises(ImportError, match="needs the l0-store-file package: pip install l0-store-file"):
+        EventSourcing.file(str(tmp_path))
+    found = "fcntl"
+    with pytest.raises(ModuleNotFoundError, match="l0_store_file"):
+        EventSourcing.file(str(tmp_path))
+    for module in (l0_eventsourcing, stores):
+        with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+            module.nonsense  # noqa: B018
+
+
+def test_a_store_that_only_records_cannot_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Writing:
+        @dataclass(frozen=True, kw_only=True)
+        class Options:
+            url: str = ""
+
+        def __init__(self, options: Options) -> None: ...
+
+        @hookimpl
+        def store_event(self, ctx: Any) -> None: ...
+
+    module = types.ModuleType("l0_test_writing")
+    module.Writing = Writing  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    point = EntryPoint("writing", f"{module.__name__}:Writing", "l0.stores")
+    monkeypatch.setattr("l0_core.plugins._registry", Registry([point]))
+    with pytest.raises(PluginError, match="installed as the store 'writing' records, and cannot be read from here"):
+        EventSourcing.open("writing://x")
+
+
+@documented
+async def test_a_store_in_memory_can_be_emptied() -> None:
+    store = create_in_memory_event_store()
+    await hello(store)
+    assert (store.get_stream_count(), store.get_total_event_count()) == (1, 4)
+    store.clear()
+    assert (store.get_stream_count(), await store.list_streams()) == (0, [])
+    await store.save_snapshot(Snapshot("gone", 0, "0", 1, "", [], False, 0, 0, 0, 1.0))
+    assert await store.get_snapshot("gone") is None
+
+
+@documented
+async def test_a_replay_from_beyond_the_end_has_no_events_and_the_whole_state() -> None:
+    store = EventSourcing.memory()
+    recorder = await hello(store)
+    result = await EventSourcing.replay(recorder.stream_id, store, from_seq=100)
+    assert [each async for each in result] == []
+    assert result.state.content == "Hello world"
+
+
+@documented
+async def test_a_follower_that_is_cancelled_as_an_event_comes_is_in_nobodys_way() -> None:
+    store = EventSourcing.memory()
+    waiting = [asyncio.ensure_future(store.wait_for("one", 0, 10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    await store.append("one", EventEnvelope("one", 0, l0.eventsourcing.TokenEvent(value="x", index=0)))
+    await asyncio.wait_for(waiting[1], 5)
+    assert waiting[0].cancelled()

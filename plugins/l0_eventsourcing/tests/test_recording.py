@@ -12,16 +12,23 @@ import pytest
 from l0_eventsourcing import (
     BaseEventStore,
     EventEnvelope,
+    EventStore,
     InMemoryEventStore,
     Record,
     Recording,
+    RecordStore,
+    StoreOptions,
+    StorePlugin,
     StoreUnavailable,
+    TokenEvent,
     WrongExpectedVersion,
 )
+from l0_eventsourcing.codec import pack
+from l0_eventsourcing.recording import LONGEST_RUN
 from l0_testing import FakeProvider, Mishap
 from l0_testing.virtual import run
 
-from l0_core import Sink, StoreError, hookimpl
+from l0_core import DriftViolation, Sink, StoreError, hookimpl
 
 TOKENS = tuple(f"word{number} " for number in range(200))
 
@@ -395,5 +402,187 @@ def test_reading_a_recorded_stream_opens_no_socket(monkeypatch: pytest.MonkeyPat
         assert await result.read() == "".join(TOKENS[:20])
         resumed = await l0.resume(stream.stream_id, store=store, stream=refuse)
         assert await resumed.read() == "".join(TOKENS[:20])
+
+    run(main())
+
+
+def test_what_befell_a_stream_is_in_its_record() -> None:
+    """Retries, the source that answered instead, drift, other choices that were withdrawn, and the error at the end."""
+    attempts = 0
+
+    class Wandering:
+        @hookimpl
+        def check(self, ctx: Any) -> Any:
+            return lambda delta, final: (
+                DriftViolation("drift", "drifts", types=("tone",), confidence=0.5) if final else None
+            )
+
+    async def failing() -> Any:
+        error = RuntimeError("no such model as sk-0123456789abcdefghijklmnop")
+        error.status_code = 404  # type: ignore[attr-defined]
+        raise error
+
+    async def source() -> Any:
+        nonlocal attempts
+        attempts += 1
+        yield l0.Event(l0.EventType.TOKEN, "one ")
+        yield l0.Event(l0.EventType.TOKEN, "first" if attempts == 1 else "fine", choice=1)
+        if attempts == 1:
+            raise ConnectionResetError("gone")
+        yield l0.Event(l0.EventType.TOKEN, "two")
+
+    async def main() -> None:
+        store = InMemoryEventStore()
+        stream = await l0.run(
+            failing,
+            fallbacks=[source],
+            record=store,
+            guardrails=[Wandering()],
+            retry=l0.Retry(attempts=1, base_delay=0),
+        )
+        assert await stream.read() == "one two"
+        events = {each.event.type.value: each.event for each in await store.get_events(stream.stream_id)}
+        fallback: Any = events["FALLBACK"]
+        assert (fallback.from_, fallback.to, fallback.error.name) == (0, 1, "RuntimeError")
+        assert fallback.error.message == "no such model as ***"
+        drift: Any = events["DRIFT"]
+        assert (drift.result.detected, drift.result.types) == (True, ["tone"])
+        state = await l0.EventSourcing.replayer(store).replay_to_state(stream.stream_id)
+        assert (state.content, state.choices, state.fallback_index) == ("one two", {1: "fine"}, 1)
+        assert state.drift_detected
+
+    run(main())
+
+
+def test_a_stream_that_failed_is_recorded_as_failed() -> None:
+    async def main() -> None:
+        store = InMemoryEventStore()
+        provider = FakeProvider(TOKENS, [Mishap("raise", at=2, error=ConnectionResetError("gone"))])
+        stream = await l0.run(provider, adapter=provider, record=store, retry=l0.Retry(max_retries=0))
+        with pytest.raises(ConnectionResetError):
+            await stream.read()
+        last: Any = (await store.get_events(stream.stream_id))[-1].event
+        assert (last.type.value, last.error.name, last.error.message) == ("ERROR", "ConnectionResetError", "gone")
+        assert last.failure_type == "network"
+        state = await l0.EventSourcing.replayer(store).replay_to_state(stream.stream_id)
+        assert (state.content, state.outcome) == ("".join(TOKENS[:2]), "error")
+
+    run(main())
+
+
+def test_tokens_that_come_by_the_thousand_are_recorded_one_by_one() -> None:
+    tokens = [f"{number} " for number in range(5 * LONGEST_RUN)]
+
+    async def main() -> None:
+        store = InMemoryEventStore()
+        stream = await recorded(store, FakeProvider(tokens))
+        events = [each.event for each in await store.get_events(stream.stream_id) if each.event.type == "TOKEN"]
+        assert [event.value for event in events] == tokens  # type: ignore[union-attr]
+        assert [event.index for event in events] == list(range(len(tokens)))  # type: ignore[union-attr]
+        times = [event.ts for event in events]
+        assert times == sorted(times)
+
+    run(main())
+
+
+def test_a_store_has_to_say_how_it_is_opened() -> None:
+    with pytest.raises(NotImplementedError):
+        StorePlugin(StoreOptions(url="x://y"))
+
+
+def test_what_a_store_of_bytes_leaves_out_is_said_when_it_is_asked_for() -> None:
+    store = RecordStore()
+
+    async def main() -> None:
+        for asked in (
+            store.write_records("one", []),
+            store.read_records("one"),
+            store.read_head("one"),
+            store.remove("one"),
+            store.list_ids(""),
+            store.write_snapshot("one", 1, b""),
+            store.read_snapshot("one", 1),
+        ):
+            with pytest.raises(NotImplementedError):
+                await asked
+
+    run(main())
+
+
+def test_the_names_of_a_place_that_is_shared_are_kept_apart() -> None:
+    one, other = InMemoryEventStore("a"), InMemoryEventStore("b")
+    names = [
+        name
+        for store in (one, other)
+        for name in (store.get_stream_key("x"), store.get_meta_key("x"), store.get_snapshot_key("x"))
+    ]
+    assert len(set(names)) == 6
+
+
+def test_an_event_without_a_number_takes_the_next_even_where_another_writes() -> None:
+    class Contended(InMemoryEventStore):
+        async def next_seq(self, stream_id: str) -> int:
+            seq = await super().next_seq(stream_id)
+            if not races:
+                races.append(seq)
+                await self.write_records(stream_id, pack(seq, [TokenEvent(value="other", index=0)]))
+            return seq
+
+    races: list[int] = []
+
+    async def main() -> None:
+        store = Contended()
+        await store.append("one", TokenEvent(value="mine", index=0))
+        await store.append_records("one", [])
+        assert [(each.seq, each.event.value) for each in await store.get_events("one")] == [(0, "other"), (1, "mine")]  # type: ignore[union-attr]
+        with pytest.raises(ValueError, match="an event of the stream 'two' was to be appended to 'one'"):
+            await store.append("one", EventEnvelope("two", 2, TokenEvent(value="x", index=2)))
+
+    run(main())
+
+
+def test_a_store_by_the_protocol_alone_need_not_know_of_numbers() -> None:
+    class Own(EventStore):
+        async def append(self, stream_id: str, event: EventEnvelope) -> None: ...
+
+        async def get_events(self, stream_id: str) -> list[EventEnvelope]:
+            return [EventEnvelope(stream_id, seq, TokenEvent(value="x", index=seq)) for seq in range(3)] * (
+                stream_id == "x"
+            )
+
+        async def exists(self, stream_id: str) -> bool:
+            return True
+
+        async def delete(self, stream_id: str) -> bool:
+            return False
+
+        async def list_streams(self, prefix: str | None = None) -> list[str]:
+            return ["x"]
+
+    async def main() -> None:
+        last = await Own().get_last_event("x")
+        assert last is not None
+        assert last.seq == 2
+        assert await Own().get_last_event("y") is None
+        assert [each.seq for each in await Own().get_events_after("x", 0)] == [1, 2]
+
+    run(main())
+
+
+def test_a_follower_of_a_store_that_tells_nobody_looks_again() -> None:
+    async def main() -> None:
+        store = Envelopes()
+        got: list[int] = []
+
+        async def follow() -> None:
+            async for envelope in store.subscribe("one"):
+                got.append(envelope.seq)
+
+        following = asyncio.ensure_future(follow())
+        await asyncio.sleep(0.1)
+        await store.append("one", EventEnvelope("one", 0, TokenEvent(ts=1, value="x", index=0)))
+        await asyncio.sleep(0.1)
+        assert got == [0]
+        following.cancel()
 
     run(main())

@@ -153,3 +153,29 @@ def test_a_child_of_a_fork_has_a_thread_of_its_own() -> None:
         os._exit(answer)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     asyncio.run(made.aclose())
+
+
+def test_what_was_done_before_something_broke_is_done() -> None:
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def perform(jobs: Sequence[Job]) -> None:
+        begun.set()
+        may_go_on.wait(10)
+        jobs[0].future.set_result(jobs[0].do())
+        if len(jobs) > 1:
+            raise OSError("the disk is gone")
+
+    async def main() -> None:
+        made = Worker("l0-test", perform)
+        held = asyncio.ensure_future(made.run(lambda: 0))
+        await asyncio.to_thread(begun.wait, 10)
+        together = [asyncio.ensure_future(made.run(lambda number=number: number)) for number in (1, 2)]
+        await asyncio.sleep(0)
+        may_go_on.set()
+        assert await held == 0
+        assert await together[0] == 1
+        with pytest.raises(OSError, match="the disk is gone"):
+            await together[1]
+        await made.aclose()
+
+    asyncio.run(main())

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from l0_core import Stream
+from l0_parallel.fan_out import Typed
 from l0_parallel.outcomes import Outcome, Task, call, driven, gone, outcome_of
 
 __all__ = ["HedgeBudget", "RaceResult", "hedge", "race"]
@@ -56,9 +57,15 @@ _budgets: WeakKeyDictionary[asyncio.AbstractEventLoop, HedgeBudget] = WeakKeyDic
 """What a process pays for: all calls of an event loop share it, unless they bring their own."""
 
 
+@overload
 async def race(
-    tasks: Sequence[Callable[[], Awaitable[T]] | Task], *, on_error: Callable[[Exception, int], None] | None = None
-) -> RaceResult[T]:
+    tasks: Sequence[Typed[T]], *, on_error: Callable[[Exception, int], None] | None = None
+) -> RaceResult[T]: ...
+@overload
+async def race(
+    tasks: Sequence[Task | Typed[Any]], *, on_error: Callable[[Exception, int], None] | None = None
+) -> RaceResult[Any]: ...
+async def race(tasks: Sequence[Task], *, on_error: Callable[[Exception, int], None] | None = None) -> RaceResult[Any]:
     """Run tasks side by side and return the first value; the others are cancelled, and gone when it returns.
 
     A task that returns a stream wins with the first thing that its stream says, and the stream is its value, to be
@@ -69,13 +76,29 @@ async def race(
     return await _first(tasks, on_error)
 
 
+@overload
 async def hedge(
-    primary: Callable[[], Awaitable[T]] | Task,
-    *backups: Callable[[], Awaitable[T]] | Task,
+    primary: Typed[T],
+    *backups: Typed[T],
     after: float,
     budget: HedgeBudget | None = None,
     on_error: Callable[[Exception, int], None] | None = None,
-) -> RaceResult[T]:
+) -> RaceResult[T]: ...
+@overload
+async def hedge(
+    primary: Task | Typed[Any],
+    *backups: Task | Typed[Any],
+    after: float,
+    budget: HedgeBudget | None = None,
+    on_error: Callable[[Exception, int], None] | None = None,
+) -> RaceResult[Any]: ...
+async def hedge(
+    primary: Task,
+    *backups: Task,
+    after: float,
+    budget: HedgeBudget | None = None,
+    on_error: Callable[[Exception, int], None] | None = None,
+) -> RaceResult[Any]:
     """Run a task, and a backup as well if it has said nothing after so many seconds; the first of them wins.
 
     Each further backup waits as long again. One that fails is followed at once. A backup that is begun because of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import random
@@ -10,12 +11,15 @@ from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import l0_store_file.log
+import l0_store_file.system
 import pytest
 from l0_eventsourcing import Record
 from l0_store_file import FileEventStore
-from l0_store_file.lines import dump, head_of
+from l0_store_file.lines import dump, head_of, load
+from l0_store_file.log import Log
 
 from l0_core import StoreError
 
@@ -387,5 +391,107 @@ def test_a_stream_does_not_become_younger_by_repair(place: Place) -> None:
                 head = await store.read_head("one")
                 assert head is not None
                 assert head.ts == 5000.0
+
+    run(main())
+
+
+@pytest.mark.parametrize("rest", [b" what is this?", b" 9 0 1 0 {}", b" 2 0 1 2 {}"])
+def test_a_checksum_alone_does_not_make_a_line(rest: bytes) -> None:
+    assert load(b"%08x" % crc32(rest) + rest) is None
+
+
+def test_a_log_that_something_else_writes_to_is_not_read_for_ever(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(l0_store_file.log, "SPACING", 1)
+    two = [Record(0, 1, b"{}"), Record(1, 2, b"{}"), record(3)]
+    other = [Record(0, 2, b"{}"), Record(2, 1, b"{}"), record(3)]
+
+    async def main() -> None:
+        async with FileEventStore(place.where) as store:
+            await store.write_records("one", two)
+            assert await store.read_records("one", 2) == two[1:]
+            looked = Log._refresh
+            turns = itertools.cycle((other, two))
+
+            def rewritten(log: Log) -> Any:
+                """Each time that the log has been looked through it is another."""
+                found = looked(log)
+                place.log.write_bytes(HEAD + b"".join(map(dump, next(turns))))
+                return found
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Log, "_refresh", rewritten)
+                with pytest.raises(StoreError, match="changes while it is read: something else than L0 writes to it"):
+                    await store.read_records("one", 2)
+            assert await store.read_records("one", 0) in (two, other)
+
+    run(main())
+
+
+def test_snapshots_of_a_later_version_are_left_alone_and_not_used(place: Place) -> None:
+    """A replay can do without."""
+    later = dump(Record(0, 0, b'{"l0":"snapshots","version":2,"stream":"one"}')) + b"what is new"
+
+    async def main() -> None:
+        place.put(WHOLE)
+        snapshots = place.folder / "s-one.snapshots"
+        snapshots.write_bytes(later)
+        async with FileEventStore(place.where) as store:
+            assert await store.read_snapshot("one", 100) is None
+            assert len(await store.read_records("one")) == EVENTS
+        assert snapshots.read_bytes() == later
+
+    run(main())
+
+
+def test_a_log_that_is_deleted_while_logs_are_listed_is_not_listed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put(WHOLE)
+    listdir = l0_store_file.system.listdir
+
+    def slow(path: str) -> list[str]:
+        names = listdir(path)
+        place.log.unlink()
+        return names
+
+    async def main() -> None:
+        async with FileEventStore(place.where) as store:
+            monkeypatch.setattr(l0_store_file.system, "listdir", slow)
+            assert await store.list_streams() == []
+
+    run(main())
+
+
+def test_of_a_stream_that_is_not_there_nothing_is_kept_and_nothing_deleted(place: Place) -> None:
+    async def main() -> None:
+        async with FileEventStore(place.where) as store:
+            await store.write_snapshot("one", 3, b"{}")
+            assert await store.read_snapshot("one", 3) is None
+            assert await store.delete("one") is False
+        assert os.listdir(place.folder) == []
+
+    run(main())
+
+
+def test_a_damaged_log_that_is_deleted_before_it_is_mended_is_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock for reading is let go of before the one for writing is had."""
+    place.put(HEAD + LINES[0] + b"damage\n" + LINES[1])
+    looked = Log._refresh
+
+    def deleted(log: Log) -> Any:
+        found = looked(log)
+        place.log.unlink(missing_ok=True)
+        return found
+
+    async def main() -> None:
+        async with FileEventStore(place.where) as store:
+            monkeypatch.setattr(Log, "_refresh", deleted)
+            assert await store.read_records("one") == []
+            assert store.damaged == []
+            assert place.copies() == []
 
     run(main())

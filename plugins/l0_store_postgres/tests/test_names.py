@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import struct
 import traceback
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +15,7 @@ import l0
 import pytest
 from l0_eventsourcing import StoreUnavailable, TokenEvent, replay
 from l0_store_postgres import PostgresEventStore, PostgresOptions, PostgresStore
+from l0_store_postgres.connections import Connections
 from l0_testing.suites.store import HOSTILE_IDS
 
 from l0_core import StoreError
@@ -171,3 +174,20 @@ def test_the_options_reach_the_store() -> None:
     assert (store.prefix, store.ttl) == ("mine", 5)
     assert store._connections._settings["synchronous_commit"] == "off"
     assert list(itertools.islice(PostgresStore().store._connections._dsn.passwords, 1)) == []  # type: ignore[attr-defined]
+
+
+def test_a_loop_that_was_closed_without_a_word_is_let_go_of() -> None:
+    connections = Connections("postgresql://nobody@127.0.0.1:1/none", 1.0, "l0_test", {})
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(connections._get())
+    loop.close()
+    gone = weakref.ref(loop)
+    del loop
+
+    async def main() -> None:
+        await connections._get()
+        await connections.aclose()
+
+    asyncio.run(main())
+    gc.collect()
+    assert gone() is None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import traceback
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import l0
 import pytest
 from l0_eventsourcing import TokenEvent, open_store
 from l0_store_redis import RedisEventStore, RedisOptions, RedisStore
+from l0_store_redis.connections import Connections
 
 from l0_core import StoreError
 
@@ -97,3 +100,30 @@ def test_a_stream_is_recorded_by_the_plugin(redis_url: str, prefix: str) -> None
             assert kinds[-1] == "COMPLETE"
 
     asyncio.run(main())
+
+
+def test_errors_name_the_socket_of_a_server_that_has_no_port() -> None:
+    async def main() -> None:
+        store = RedisEventStore("unix:///nowhere/redis.sock")
+        with pytest.raises(StoreError, match=r"the Redis at /nowhere/redis\.sock is not available"):
+            await store.read_head("one")
+        await store.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_was_closed_without_a_word_is_let_go_of() -> None:
+    connections = Connections("redis://127.0.0.1:1/0")
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(connections.get())
+    loop.close()
+    gone = weakref.ref(loop)
+    del loop
+
+    async def main() -> None:
+        await connections.get()
+        await connections.aclose()
+
+    asyncio.run(main())
+    gc.collect()
+    assert gone() is None

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -189,3 +190,44 @@ def test_a_full_disk_and_a_read_only_file_are_said_to_be_that(tmp_path: Path, pr
     assert isinstance(error, StoreError)
     assert says in str(error)
     assert "/folder/x.db" in str(error)
+
+
+def test_where_a_write_ahead_log_cannot_be_had_the_reason_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says so by staying in the mode that it was in, as it does on some network file systems."""
+    monkeypatch.setattr(schema, "_begin_log", lambda connection: "delete")
+    assert "its journal mode stays 'delete'): put it on a local disk" in asyncio.run(refused(tmp_path / "events.db"))
+
+
+def test_two_that_ask_for_a_write_ahead_log_at_once_both_get_it(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    execute(path, "CREATE TABLE theirs (id INTEGER)")
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked = threading.Event()
+
+        def release(statement: str) -> None:
+            if "journal_mode" in statement and not asked.is_set():
+                asked.set()
+                threading.Timer(0.05, other.execute, ("COMMIT",)).start()
+
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
+            connection.set_trace_callback(release)
+            assert schema._begin_log(connection) == "wal"
+    assert asked.is_set()
+
+
+def test_what_keeps_a_write_ahead_log_from_being_had_for_long_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", 0.0)
+    path = tmp_path / "events.db"
+    execute(path, "CREATE TABLE theirs (id INTEGER)")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with (
+            closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            schema._begin_log(connection)

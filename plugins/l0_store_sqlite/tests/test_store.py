@@ -341,3 +341,60 @@ def test_a_store_without_a_file_is_refused(path: str) -> None:
 def test_an_unknown_durability_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'process' or 'power'"):
         SqliteEventStore(tmp_path / "x.db", durability="never")  # type: ignore[arg-type]
+
+
+def test_traces_that_cannot_be_swept_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes to the file meanwhile: what was deleted is deleted, and may be left in free space."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.1)
+
+    async def main() -> None:
+        path = tmp_path / "events.db"
+        store = SqliteEventStore(path)
+        for seq in range(3):
+            await store.append("one", token("one", seq))
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            assert await store.delete("one")
+            connection.execute("BEGIN IMMEDIATE")
+            await store.aclose()
+        assert "traces of deleted streams may be left in free space" in caplog.text
+        async with SqliteEventStore(path) as again:
+            assert not await again.exists("one")
+
+    asyncio.run(main())
+
+
+def test_a_follower_is_told_what_is_the_matter_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        path = tmp_path / "events.db"
+        async with SqliteEventStore(path) as store:
+            await store.append("one", token("one", 0))
+            events = store.subscribe("one")
+            assert (await anext(events)).seq == 0
+            next_event = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(0.05)
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                connection.execute("PRAGMA user_version = 99")
+                for table in ("records", "snapshots", "streams"):
+                    connection.execute(f"DROP TABLE IF EXISTS {table}")
+            with pytest.raises(StoreError):
+                await asyncio.wait_for(next_event, 10)
+
+    asyncio.run(main())
+
+
+def test_what_is_written_when_all_followers_have_gone_is_there_for_the_next(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with SqliteEventStore(tmp_path / "events.db") as store:
+            await store.append("one", token("one", 0))
+            first = store.subscribe("one", 1)
+            waiting = asyncio.ensure_future(anext(first))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            await asyncio.sleep(0.1)
+            await store.append("one", token("one", 1))
+            assert (await asyncio.wait_for(anext(store.subscribe("one", 1)), 5)).seq == 1
+
+    asyncio.run(main())

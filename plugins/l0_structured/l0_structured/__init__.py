@@ -80,9 +80,9 @@ _NAMES = {
 }
 _ROOM = {name: room for room, names in _NAMES.items() for name in names.split()}
 
-__all__ = [*sorted(_ROOM)]
-
 if not TYPE_CHECKING:
+    # A list that is not written out is an empty one to type checkers: they go by the imports above.
+    __all__ = [*sorted(_ROOM)]
 
     def __getattr__(name: str) -> Any:
         room = _ROOM.get(name)
