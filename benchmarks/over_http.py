@@ -68,17 +68,21 @@ Measured = dict[Row, list[dict[str, float]]]
 
 
 def interleaved(
-    readers: list[Reader], model: str, rounds: int, *, times: int = 1, side_by_side: int = 1, grow: bool = False
-) -> Measured:
-    """What each case took, round by round. `grow` is for the cases that read typed objects, and only for them."""
+    readers: list[Reader], model: str, rounds: int, *, times: int = 1, side_by_side: int = 1, grow: bool = False,
+    warm: bool = False,
+) -> Measured:  # fmt: skip
+    """What each case took, round by round, after a round that warms up unless they are `warm`.
+
+    `grow` is for the cases that read typed objects, and only for them.
+    """
     asked = [
         (each, case) for each in readers for case in each.cases if case == "bare" or (case == "growing objects") == grow
     ]
     found: Measured = {(each.peer.name, case): [] for each, case in asked}
-    for turn in range(rounds + 1):
+    for turn in range(1 if warm else 0, rounds + 1):
         for each, case in asked if turn % 2 else asked[::-1]:
             took = each.ask(do="time", case=case, model=model, times=times, side_by_side=side_by_side)
-            if turn:  # The first round warms up.
+            if turn:
                 found[each.peer.name, case].append(took)
     return found
 
@@ -110,7 +114,7 @@ def measure(url: str, quick: bool) -> tuple[Results, dict[str, str]]:
         results["burst"] = to_bare(burst, "wall")
         results["whole"] = to_bare(interleaved(readers, "whole-2000", rounds), "wall")
         streams = 20 if quick else STREAMS
-        paced = interleaved(readers, f"paced-{PACED}", 1 if quick else 3, side_by_side=streams)
+        paced = interleaved(readers, f"paced-{PACED}", 1 if quick else 3, side_by_side=streams, warm=True)
         results["paced"] = to_bare(paced, "processor")
         one = interleaved(readers, "whole-1", rounds, times=30)
         results["first"] = to_bare(one, "first")
@@ -124,7 +128,7 @@ def measure(url: str, quick: bool) -> tuple[Results, dict[str, str]]:
         }
         long = [each for each in readers if each.peer.name in GROWING]
         size = 20_000 if quick else 200_000
-        results["growth"] = per_token_of_long(burst, interleaved(long, f"burst-{size}", 1))
+        results["growth"] = per_token_of_long(burst, interleaved(long, f"burst-{size}", 1, warm=True))
         typed = [each for each in readers if "growing objects" in each.cases]
         for size in (200, 800):
             objects = interleaved(typed, f"json-{size}", rounds, grow=True)

@@ -78,9 +78,11 @@ class EventPassthroughAdapter:
     linger = 0.0
 
     def detect(self, stream: Any) -> bool:
+        """Whether it can be iterated with `async for`."""
         return hasattr(stream, "__aiter__")
 
     def wrap(self, stream: Any, options: Any = None) -> AsyncIterator[Any]:
+        """The stream itself. `options` is not looked at."""
         return stream  # type: ignore[no-any-return]
 
 
@@ -184,7 +186,10 @@ class Adapters:
 
     @staticmethod
     def register(adapter: Registrable, *, silent: bool = False) -> None:
-        """Add an adapter, before all others."""
+        """Add an adapter, before all others. One without `detect(stream)` is used by name only, and a warning says so.
+
+        `silent` leaves the warning out. Raises TypeError for what is no adapter.
+        """
         if not callable(getattr(adapter, "wrap", None)) or not getattr(adapter, "name", None):
             raise TypeError(f"{adapter!r} is not an adapter: it needs name, detect(stream) and wrap(stream)")
         if not hasattr(adapter, "detect"):
@@ -213,6 +218,7 @@ class Adapters:
 
     @staticmethod
     def clear() -> None:
+        """Remove all. What is installed stays."""
         _registered.clear()
 
     reset = clear
@@ -242,6 +248,7 @@ class Adapters:
 
     @staticmethod
     def detect_adapter(stream: Any) -> Any | None:
+        """The adapter that reads a stream, or None."""
         try:
             return Adapters.detect(stream)
         except AdapterNotFound:
@@ -249,36 +256,44 @@ class Adapters:
 
     @staticmethod
     def has_matching(stream: Any) -> bool:
+        """Whether any adapter reads a stream."""
         return Adapters.detect_adapter(stream) is not None
 
     @staticmethod
     def openai() -> Any:
+        """The adapter of l0-openai. Raises AdapterNotFound if it is not installed."""
         return by_name("openai", None, None)
 
     @staticmethod
     def litellm() -> Any:
+        """The adapter of l0-litellm. Raises AdapterNotFound if it is not installed."""
         return by_name("litellm", None, None)
 
     # Building one's own.
 
     @staticmethod
     def token_event(value: str) -> Event:
+        """A piece of the answer's text."""
         return Event(EventType.TOKEN, value)
 
     @staticmethod
     def complete_event(usage: dict[str, int] | None = None) -> Event:
+        """The end, which is the proof that the model was done. `usage` counts tokens."""
         return Event(EventType.COMPLETE, usage=usage)
 
     @staticmethod
     def error_event(error: Exception) -> Event:
+        """The source failed: the attempt ends with this exception."""
         return Event(EventType.ERROR, error=error)
 
     @staticmethod
     def data_event(payload: DataPayload) -> Event:
+        """A non-text output."""
         return Event(EventType.DATA, payload=payload)
 
     @staticmethod
     def progress_event(progress: Progress) -> Event:
+        """How far something has come."""
         return Event(EventType.PROGRESS, progress=progress)
 
     @staticmethod

@@ -64,6 +64,9 @@ def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **opt
 
     Returns a `WrappedClient` or a `LazyStream`. To type checkers it is anything, so that a wrapped client goes wherever
     its client goes.
+
+    Raises AdapterNotFound for an object that no adapter knows as a client and that is no stream, and TypeError for a
+    factory of streams, which goes to `run`, and for a raw stream with fallbacks.
     """
     adapter = _client_adapter(client_or_stream)
     if adapter is not None:
@@ -82,7 +85,7 @@ def wrap(client_or_stream: Any, *, fallbacks: Iterable[Any] | None = None, **opt
 
 
 def wrap_client(client: Any, *, fallbacks: Iterable[Any] | None = None, **options: Unpack[RunOptions]) -> WrappedClient:
-    """`wrap` for what must be a client."""
+    """`wrap` for what must be a client. Raises AdapterNotFound if no adapter knows it as one."""
     adapter = _client_adapter(client)
     if adapter is None:
         raise AdapterNotFound(
@@ -101,7 +104,10 @@ def _client_adapter(client: Any) -> ClientAdapter | None:
 
 
 class WrappedClient:
-    """A client whose streaming calls return dependable streams. Everything else is the client's own."""
+    """A client whose streaming calls return dependable streams. Everything else is the client's own.
+
+    Raises ValueError for a `ContinuationConfig.strategy` that its adapter does not know.
+    """
 
     def __init__(
         self, client: Any, adapter: ClientAdapter, options: Mapping[str, Any], fallbacks: Iterable[Any] | None = None

@@ -18,7 +18,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DeduplicationOptions:
-    """How an overlap is looked for. Lengths are in characters."""
+    """How an overlap is looked for. Lengths are in characters.
+
+    Raises ValueError for a minimum below 1, and for a maximum below the minimum.
+    """
 
     min_overlap: int = 2
     max_overlap: int = 500
@@ -52,10 +55,12 @@ class ContinuationConfig:
 
     @classmethod
     def default(cls) -> ContinuationConfig:
+        """A stream goes on from a checkpoint every 5 tokens, and overlaps are removed."""
         return cls()
 
     @classmethod
     def disabled(cls) -> ContinuationConfig:
+        """A stream does not go on from a checkpoint."""
         return cls(enabled=False)
 
 

@@ -144,14 +144,17 @@ class Error(Exception):
 
     @property
     def code(self) -> ErrorCode:
+        """What went wrong, as `context` has it."""
         return self.context.code
 
     @property
     def category(self) -> ErrorCategory:
+        """The category of the code. `categorize_error(error)` says what a stream makes of the error."""
         return get_error_category(self.code)
 
     @property
     def has_checkpoint(self) -> bool:
+        """Whether there is text from which the stream could go on."""
         return bool(self.context.checkpoint)
 
     @property
@@ -160,6 +163,7 @@ class Error(Exception):
         return self.has_checkpoint
 
     def get_checkpoint(self) -> str | None:
+        """The text up to the last checkpoint, or None if none is known."""
         return self.context.checkpoint
 
     def __repr__(self) -> str:
@@ -201,26 +205,31 @@ class Error(Exception):
 
     @staticmethod
     def categorize(error: BaseException) -> ErrorCategory:
+        """`categorize_error`: of what kind a failure is, for an exception of any type."""
         from l0_core.classification import categorize_error  # which is made of the errors here
 
         return categorize_error(error)
 
     @staticmethod
     def is_retryable(error: BaseException) -> bool:
+        """`is_retryable`: whether trying again can help, for an exception of any type."""
         from l0_core.classification import is_retryable
 
         return is_retryable(error)
 
     @staticmethod
     def is_error(error: object) -> bool:
+        """Whether it is an `Error` of L0's own."""
         return isinstance(error, Error)
 
     @staticmethod
     def is_l0_error(error: object) -> bool:
+        """The same as `is_error`."""
         return isinstance(error, Error)
 
     @staticmethod
     def get_category(code: ErrorCode) -> ErrorCategory:
+        """The category that an error code belongs to."""
         return get_error_category(code)
 
 

@@ -87,14 +87,17 @@ class DataPayload:
 
     @property
     def filename(self) -> str | None:
+        """The name that the file was given, if the metadata says one."""
         return self._meta("filename")  # type: ignore[no-any-return]
 
     @property
     def seed(self) -> int | None:
+        """The number that the generation began from, by which it can be repeated, if the metadata says one."""
         return self._meta("seed")  # type: ignore[no-any-return]
 
     @property
     def model(self) -> str | None:
+        """The model that made it, if the metadata says one."""
         return self._meta("model")  # type: ignore[no-any-return]
 
 
@@ -130,40 +133,50 @@ class Event:
 
     @property
     def is_token(self) -> bool:
+        """Whether it is a piece of the answer's text, in `text`."""
         return self.type is EventType.TOKEN
 
     @property
     def is_message(self) -> bool:
+        """Whether it is a whole message, in `text` or `data`."""
         return self.type is EventType.MESSAGE
 
     @property
     def is_data(self) -> bool:
+        """Whether it is a non-text output, in `payload`."""
         return self.type is EventType.DATA
 
     @property
     def is_progress(self) -> bool:
+        """Whether it is something on its way: in `progress`, or a fragment in `data["tool_call"]`."""
         return self.type is EventType.PROGRESS
 
     @property
     def is_tool_call(self) -> bool:
+        """Whether it is one whole tool call, in `data`."""
         return self.type is EventType.TOOL_CALL
 
     @property
     def is_error(self) -> bool:
+        """Whether the source failed, with `error`. Adapters make such events; consumers get the exception instead."""
         return self.type is EventType.ERROR
 
     @property
     def is_complete(self) -> bool:
+        """Whether it is the end, with `usage` and `data["finish_reason"]`."""
         return self.type is EventType.COMPLETE
 
     @property
     def is_reasoning(self) -> bool:
+        """Whether it is a piece of the model's reasoning, in `text`: not part of the answer."""
         return self.type is EventType.REASONING
 
     @property
     def is_refusal(self) -> bool:
+        """Whether it is a piece of the model's refusal, in `text`: not part of the answer."""
         return self.type is EventType.REFUSAL
 
     @property
     def is_reset(self) -> bool:
+        """Whether text is withdrawn: only its first `data["keep"]` characters stand."""
         return self.type is EventType.RESET

@@ -116,6 +116,7 @@ class GuardrailEngine:
                 log_raised("on_violation of a guardrail engine", error, "the others are told")
 
     def get_state(self) -> GuardrailState:
+        """What was found so far. It changes with further checks."""
         return self._state
 
     def reset(self) -> None:
@@ -124,6 +125,7 @@ class GuardrailEngine:
         self._seen.clear()
 
     def add_rule(self, rule: GuardrailRule) -> None:
+        """Add a rule after the others, for the checks that follow."""
         self._rules.append(rule)
 
     def remove_rule(self, rule_name: str) -> bool:
@@ -133,18 +135,23 @@ class GuardrailEngine:
         return len(self._rules) < before
 
     def get_violations_by_rule(self, rule_name: str) -> list[GuardrailViolation]:
+        """What the rules of that name found so far, as a list of the caller's own."""
         return list(self._state.violations_by_rule.get(rule_name, ()))
 
     def get_all_violations(self) -> list[GuardrailViolation]:
+        """What was found so far, in the order in which it was, as a list of the caller's own."""
         return list(self._state.violations)
 
     def has_violations(self) -> bool:
+        """Whether anything was found so far, warnings included."""
         return self._state.violation_count > 0
 
     def has_fatal_violations(self) -> bool:
+        """Whether anything fatal was found so far: nothing more is to be tried."""
         return self._state.has_fatal_violations
 
     def has_error_violations(self) -> bool:
+        """Whether anything of severity "error" was found so far; what is fatal does not count."""
         return self._state.has_error_violations
 
 
@@ -188,6 +195,7 @@ def create_guardrail_engine(
     check_interval: int = 100,
     on_violation: Callable[[GuardrailViolation], None] | None = None,
 ) -> GuardrailEngine:
+    """A `GuardrailEngine` of these rules. The options are those of `GuardrailConfig`."""
     return GuardrailEngine(GuardrailConfig(list(rules), stop_on_fatal, enable_streaming, check_interval, on_violation))
 
 

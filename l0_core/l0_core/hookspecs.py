@@ -144,7 +144,9 @@ class StreamAdapter(Protocol):
 
     name: str
 
-    def decode(self, chunk: Any) -> Event | Iterable[Event] | None: ...
+    def decode(self, chunk: Any) -> Event | Iterable[Event] | None:
+        """The events that are in a chunk: one, several, or None."""
+        ...
 
 
 @dataclass

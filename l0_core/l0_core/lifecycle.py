@@ -165,6 +165,7 @@ class EventBus:
 
     @property
     def stream_id(self) -> str:
+        """A UUIDv7, made when it is first asked for: the `stream_id` of each event."""
         if self._stream_id is None:
             self._stream_id = new_stream_id()
         return self._stream_id

@@ -74,6 +74,8 @@ class Retry:
     `attempts=3` makes four requests at most of a model that answers nonsense. Both are per source, and a fallback
     starts with both afresh. `should_retry(error, state, attempt, category)`, sync or async, can veto a retry and never
     force one. `calculate_delay(context)` returns the delay in seconds.
+
+    Raises ValueError for a number below 0, and for a strategy that there is not.
     """
 
     attempts: int | None = None
@@ -163,6 +165,8 @@ class Timeout:
     runs between pieces of output. `total` bounds all waiting of the stream, over every attempt, pauses between attempts
     included. Time that the consumer takes is never charged. What counts as output is text, reasoning or a tool call:
     keep-alives and empty deltas do not.
+
+    Raises ValueError for a time that is not more than 0.
     """
 
     initial_token: float | None = 5000
@@ -205,6 +209,8 @@ class CheckIntervals:
     """How many tokens lie between two looks of the guardrails, of drift detection, and between two checkpoints.
 
     A `ContinuationConfig` has a `checkpoint_interval` of its own, which goes before `checkpoint`.
+
+    Raises ValueError for an interval below 1.
     """
 
     guardrails: int = 15

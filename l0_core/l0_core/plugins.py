@@ -55,10 +55,12 @@ class Installed:
 
     @property
     def name(self) -> str:
+        """The name by which it is asked for: that of its entry point."""
         return self.entry_point.name
 
     @property
     def target(self) -> str:
+        """The object that the entry point names, as `module:attribute`."""
         return self.entry_point.value
 
     @property
@@ -70,10 +72,12 @@ class Installed:
 
     @property
     def distribution(self) -> str:
+        """The name of the distribution; "" for an entry point of none."""
         return "" if self.metadata is None else self.metadata["Name"]
 
     @property
     def version(self) -> str:
+        """The version of the distribution, as it is written; "" for an entry point of none."""
         return "" if self.metadata is None else self.metadata["Version"]
 
     @property
@@ -83,6 +87,7 @@ class Installed:
 
     @property
     def origin(self) -> str:
+        """The distribution and its version, as messages have them; "" for an entry point of none."""
         return f"{self.distribution} {self.version}".strip()
 
 

@@ -57,6 +57,7 @@ class RetryManager:
 
     @property
     def total_retries(self) -> int:
+        """Both together, which `Retry.max_retries` bounds."""
         return self.model_retry_count + self.network_retry_count
 
     def should_retry(self, error: BaseException, state: State | None = None) -> bool:

@@ -58,6 +58,8 @@ class State:
     | `choices` | the text of the other choices, by index, where several were asked for |
     | `first_token_at`, `last_token_at` | seconds since the epoch |
     | `duration` | seconds from the first token to the proof that the answer is whole, or to where it broke off |
+
+    Raises TypeError for a field that there is not.
     """
 
     content: str = ""

@@ -55,6 +55,7 @@ class StateMachine:
 
     @classmethod
     def create(cls) -> StateMachine:
+        """A machine at INIT, as `StateMachine()` makes it."""
         return cls()
 
     def transition(self, next_state: RuntimeState) -> None:
@@ -66,6 +67,7 @@ class StateMachine:
         self._tell()
 
     def get(self) -> RuntimeState:
+        """The state that it is in."""
         return self._state
 
     def is_(self, *states: RuntimeState) -> bool:
@@ -109,4 +111,5 @@ class StateMachine:
 
 
 def create_state_machine() -> StateMachine:
+    """A machine at INIT, as `StateMachine()` makes it."""
     return StateMachine()

@@ -84,9 +84,11 @@ class ChatCompletions:
     paths = frozenset(("chat.completions.create",))
 
     def streams(self, path: str, kwargs: Mapping[str, Any]) -> bool:
+        """Whether `stream` was asked for."""
         return bool(kwargs.get("stream"))
 
     def for_streams(self, client: Any) -> Any:
+        """A client like it that does not retry, and asks for answers that are not compressed."""
         # One owner of retries: with the SDK's own, attempts would multiply. And no compression, in which a small body
         # can hold an endless stream, and each token would wait for the compressor's next block.
         return client.with_options(max_retries=0, default_headers={"Accept-Encoding": "identity"})
@@ -118,6 +120,7 @@ class ChatCompletions:
         return Continued({**kwargs, "messages": messages, "extra_body": body}, exact=True)
 
     def prompted(self, path: str, kwargs: Mapping[str, Any], prompt: str) -> Continued | None:
+        """The call with `prompt` in the place of the user's last message; None if there is no such message."""
         messages = list(kwargs.get("messages", ()))
         for place in range(len(messages) - 1, -1, -1):
             if messages[place].get("role") == "user":

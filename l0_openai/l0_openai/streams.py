@@ -69,6 +69,7 @@ class ChatCompletionStream:
         return index == self._primary and self._finished.setdefault(index) is None
 
     def decode_chunk(self, chunk: Any) -> Event | list[Event] | None:
+        """The events that are in a chunk of the SDK's, in order: one, several, or None."""
         choices = getattr(chunk, "choices", None)
         if choices and len(choices) == 1:
             (choice,) = choices
@@ -186,9 +187,14 @@ class OpenAIAdapter:
         return reader
 
     def detect(self, stream: Any) -> bool:
+        """Whether a stream is of the SDK, or of LiteLLM, whose chunks are alike."""
         return type(stream).__module__.partition(".")[0] in ("openai", "litellm")
 
     async def wrap(self, stream: Any, options: OpenAIAdapterOptions | None = None) -> AsyncIterator[Event]:
+        """The events of a stream. COMPLETE is the last, and missing if nothing proves that the model was done.
+
+        `options` go before those of the adapter. Raises what the stream raises.
+        """
         reader = self._reader(options or self.options, stream)
         proof: Event | None = None
         async for chunk in stream:

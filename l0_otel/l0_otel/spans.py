@@ -12,19 +12,33 @@ __all__ = ["NoOpSpan", "SpanProtocol"]
 class SpanProtocol(Protocol):
     """What is asked of a span. OpenTelemetry's spans have it."""
 
-    def set_attribute(self, key: str, value: Any) -> Any: ...
+    def set_attribute(self, key: str, value: Any) -> Any:
+        """Set an attribute, in the place of one with the same key."""
+        ...
 
-    def set_attributes(self, attributes: Mapping[str, Any]) -> Any: ...
+    def set_attributes(self, attributes: Mapping[str, Any]) -> Any:
+        """Set several attributes."""
+        ...
 
-    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> Any: ...
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> Any:
+        """Add something that happened now."""
+        ...
 
-    def set_status(self, status: Any, description: str | None = None) -> Any: ...
+    def set_status(self, status: Any, description: str | None = None) -> Any:
+        """Say how it went. `status` is OpenTelemetry's `Status` or `StatusCode`."""
+        ...
 
-    def record_exception(self, exception: BaseException) -> Any: ...
+    def record_exception(self, exception: BaseException) -> Any:
+        """Add an exception, as an event."""
+        ...
 
-    def end(self) -> Any: ...
+    def end(self) -> Any:
+        """End the span now. Nothing can be set afterwards."""
+        ...
 
-    def is_recording(self) -> bool: ...
+    def is_recording(self) -> bool:
+        """Whether what is set is kept: False for a span that is not sampled, or has ended."""
+        ...
 
 
 class NoOpSpan:
@@ -34,21 +48,27 @@ class NoOpSpan:
         """None: it is in no trace."""
 
     def set_attribute(self, key: str, value: Any) -> NoOpSpan:
+        """Nothing is set. Returns the span."""
         return self
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> NoOpSpan:
+        """Nothing is set. Returns the span."""
         return self
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> NoOpSpan:
+        """Nothing is added. Returns the span."""
         return self
 
     def add_link(self, link: Any) -> NoOpSpan:
+        """Nothing is linked. Returns the span."""
         return self
 
     def set_status(self, status: Any, description: str | None = None) -> NoOpSpan:
+        """Nothing is set. Returns the span."""
         return self
 
     def update_name(self, name: str) -> NoOpSpan:
+        """Nothing is named. Returns the span."""
         return self
 
     def record_exception(self, exception: BaseException) -> None:
@@ -58,6 +78,7 @@ class NoOpSpan:
         """Nothing was begun."""
 
     def is_recording(self) -> bool:
+        """False, so that nobody gathers what is thrown away."""
         return False
 
     def __enter__(self) -> NoOpSpan:

@@ -84,12 +84,14 @@ class OpenTelemetry:
                 self.record(name, told[key])
 
     def record_token(self, span: SpanProtocol | None = None, content: str | None = None) -> None:
+        """Count a token. With `trace_tokens` it is an event of the span; `record_token_content` adds its text."""
         self.add("l0.tokens", 1)
         if span is not None and self.config.trace_tokens:
             shown = self.config.record_token_content and content is not None
             span.add_event("token", {"l0.token.content": content} if shown else None)
 
     def record_retry(self, reason: str, attempt: int, span: SpanProtocol | None = None) -> None:
+        """Count a retry by its reason, and add it to the span. `attempt` is the number of the attempt."""
         self.add("l0.retries", 1, {"l0.retry.reason": reason})
         if span is not None:
             span.add_event("retry", {"l0.retry.reason": reason, A.L0_ATTEMPT: attempt})
@@ -106,6 +108,7 @@ class OpenTelemetry:
         span.add_event("guardrail_violation", {key: value for key, value in told.items() if value is not None})
 
     def record_drift(self, drift_type: str, confidence: float, span: SpanProtocol | None = None) -> None:
+        """Mark the span as one in which drift was found, and add an event with its type. Nothing is counted."""
         if span is not None:
             span.set_attribute(A.L0_DRIFT_DETECTED, True)
             span.add_event("drift_detected", {"l0.drift.type": drift_type, "l0.drift.confidence": confidence})
@@ -138,30 +141,36 @@ class OpenTelemetry:
         return self._span(self._named("stream"), SpanKind.INTERNAL, None, at)
 
     def stream_began(self) -> None:
+        """Count a request, and a stream that is active until `stream_ended`."""
         self._active += 1
         self.add("l0.requests", 1)
         self.add("l0.active_streams", 1)
 
     def stream_ended(self, milliseconds: float, failure: str | None) -> None:
+        """Record how long a stream took. `failure` is the type of the error that ended it, None if none did."""
         self._active -= 1
         self.add("l0.active_streams", -1)
         self.record("l0.duration", max(0.0, milliseconds), {} if failure is None else {A.ERROR_TYPE: failure})
 
     def failed(self, span: SpanProtocol, failure: str) -> None:
+        """Count an error by its type, and give the span that type and the status ERROR. The span is not ended."""
         self.add("l0.errors", 1, {A.ERROR_TYPE: failure})
         span.set_attribute(A.ERROR_TYPE, failure)
         span.set_status(Status(StatusCode.ERROR))
 
     def network_error(self, error: str, error_type: str, span: SpanProtocol | None) -> None:
+        """Count an error of the network by `error_type`; `error` is the name of its class. The span's status stays."""
         self.add("l0.errors", 1, {A.ERROR_TYPE: error_type})
         if span is not None:
             span.add_event("network_error", {"exception.type": error, "l0.network_error.code": error_type})
 
     def add(self, name: str, count: int, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add to a counter, with `default_attributes`. Without a meter nothing happens."""
         if count and (instrument := self._measured.get(name)) is not None:
             instrument.add(count, {**self.config.default_attributes, **(attributes or {})})
 
     def record(self, name: str, value: float, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add a value to a histogram, with `default_attributes`. Without a meter nothing happens."""
         if (instrument := self._measured.get(name)) is not None:
             instrument.record(value, {**self.config.default_attributes, **(attributes or {})})
 

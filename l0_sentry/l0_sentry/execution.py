@@ -69,9 +69,14 @@ class Sentry:
         return self._span
 
     def start_stream(self) -> None:
+        """A breadcrumb: a stream begins."""
         self.note("l0.stream", "Stream started")
 
     def record_token(self, token: str | None = None) -> None:
+        """A breadcrumb with the length in characters, if `breadcrumbs_for_tokens` is set.
+
+        The token itself is in it where `sentry_sdk` is told to send what is personal.
+        """
         if self.config.breadcrumbs_for_tokens:
             said = {} if token is None else {"length": len(token)}
             self.note("l0.token", "Token", **(said | {"token": token} if self._pii else said))
@@ -88,6 +93,7 @@ class Sentry:
             self._capture(error)
 
     def record_retry(self, attempt: int, reason: str, is_network_error: bool = False) -> None:
+        """A breadcrumb. `attempt` is the number of the attempt; `reason` is reported as it is."""
         self.note("l0.retry", "Retry", "warning", attempt=attempt, reason=reason, is_network_error=is_network_error)
 
     def record_guardrail_violations(self, violations: Iterable[Any]) -> None:
@@ -103,10 +109,12 @@ class Sentry:
                 self._client.capture_message(f"Guardrail violation: {said.get('rule')}", level=level)
 
     def record_drift(self, detected: bool, types: Iterable[str]) -> None:
+        """A breadcrumb with the types of drift, if any was detected."""
         if detected:
             self.note("l0.drift", "Drift", "warning", types=list(types))
 
     def complete_stream(self, token_count: int) -> None:
+        """A breadcrumb: the stream ended well, after so many tokens."""
         self.note("l0.stream", "Stream complete", token_count=token_count)
 
     def complete_execution(self, telemetry: Any) -> None:

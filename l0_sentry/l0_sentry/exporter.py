@@ -96,12 +96,14 @@ class SentryExporter:
     def add_breadcrumb(
         self, message: str, category: str = "l0", level: SeverityLevel = "info", data: dict[str, Any] | None = None
     ) -> None:
+        """Note something that goes with what is captured later, as it is."""
         if self._sdk is not None:
             self._sdk.add_breadcrumb(message=message, category=category, level=level, data=data or {})
 
     def set_user(
         self, user_id: str | None = None, email: str | None = None, username: str | None = None, **extra: Any
     ) -> None:
+        """Say whose the later captures are, in the place of what was said before. What is None is left out."""
         if self._sdk is not None:
             user = {"id": user_id, "email": email, "username": username, **extra}
             self._sdk.scopes.isolation.set_user({key: value for key, value in user.items() if value is not None})

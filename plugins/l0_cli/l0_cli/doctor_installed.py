@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import importlib.metadata
 import os
@@ -130,18 +131,23 @@ def _provides_l0(dist: Distribution) -> bool:
 
 def _damaged() -> list[str]:
     """The files of the package l0 that are gone, or that another distribution has overwritten."""
+    core = _installed().get(CORE)
+    if core is None:
+        return []
     found = []
-    for file in importlib.metadata.files(CORE) or ():
-        if file.parts[0] != "l0" or file.hash is None:
+    # Read here: where the backport of importlib.metadata was imported, its list leaves out files that are gone.
+    for name, digest, *_ in csv.reader((core.read_text("RECORD") or "").splitlines()):
+        if not name.startswith("l0/") or not digest.startswith("sha256="):
             continue
-        path = Path(str(file.locate()))
-        if not path.is_file():
-            found.append(str(file))
-        elif file.hash.mode == "sha256":
-            digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=")
-            if digest.decode() != file.hash.value:
-                found.append(str(file))
+        path = Path(str(core.locate_file(name)))
+        if not path.is_file() or _sha256(path) != digest.removeprefix("sha256="):
+            found.append(name)
     return found
+
+
+def _sha256(path: Path) -> str:
+    """The digest of a file, as a RECORD has it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
 
 
 def sdks() -> Iterator[Finding]:

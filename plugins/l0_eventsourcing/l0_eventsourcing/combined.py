@@ -38,6 +38,8 @@ class CompositeEventStore(BaseEventStoreWithSnapshots):
 
     The primary is written first; if it refuses, nothing is written. A store that has missed something, because it
     could not be reached or was added later, is brought up to date by the next append that reaches it.
+
+    Raises ValueError if there is no store at `primary_index`.
     """
 
     def __init__(self, stores: Sequence[EventStore], primary_index: int = 0) -> None:

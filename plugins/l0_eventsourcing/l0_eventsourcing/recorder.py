@@ -21,7 +21,7 @@ class EventRecorder:
 
     A stream that is recorded in part already goes on after its last event. What the store refuses is raised
     (WrongExpectedVersion, StreamEnded), and is not recorded. With `save_snapshots`, a snapshot follows every
-    `snapshot_interval` events, if the store keeps them.
+    `snapshot_interval` events. Raises TypeError if they are asked for of a store that keeps none.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class EventRecorder:
     async def record_fallback(
         self, to: int | None = None, *, from_index: int = 0, to_index: int | None = None, reason: str = ""
     ) -> None:
-        """The source with the index `to` (or `to_index`) is asked next."""
+        """The source with the index `to` (or `to_index`) is asked next. Raises TypeError without an index."""
         target = to if to is not None else to_index
         if target is None:
             raise TypeError("record_fallback() needs the index of the source that is asked next: to")

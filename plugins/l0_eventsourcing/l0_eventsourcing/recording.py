@@ -45,6 +45,8 @@ class Recording:
 
     Stores of ours are such plugins themselves; this is for a choice of `on_store_error`, and for stores of any kind.
     `next_seq` is the number of the first event, where a stream goes on that is recorded in part already.
+
+    Raises ValueError for an `on_store_error` other than "degrade" and "fail".
     """
 
     def __init__(self, store: EventStore, *, on_store_error: OnStoreError = "degrade", next_seq: int = 0) -> None:

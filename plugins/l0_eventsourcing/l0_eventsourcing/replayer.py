@@ -250,7 +250,7 @@ async def replay(
 ) -> ReplayResult:
     """Replay a stream, or its events from `from_seq` to `to_seq`, both included, at `speed` times real time.
 
-    A `speed` of 0 is at once. A stream that does not exist has no events.
+    A `speed` of 0 is at once. A stream that does not exist has no events. Raises ValueError for a `speed` below 0.
     """
     if speed < 0:
         raise ValueError(f"speed is {speed!r}; it is 0 for at once, 1 for real time, 2 for twice as fast")

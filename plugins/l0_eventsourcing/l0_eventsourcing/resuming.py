@@ -35,7 +35,7 @@ async def resume(
 
     A stream that ended well is returned as it ended, and no factory is called. Raises StreamEnded for one that failed
     or was left, and StoreError for one that is not recorded, or that delivered a tool call, which would be called
-    twice.
+    twice. Raises TypeError for the option `record`: what follows is recorded where the stream is.
     """
     if "record" in options:
         raise TypeError("resume() records what follows where the stream is recorded: leave record out")

@@ -137,7 +137,7 @@ class EventStoreWithSnapshots(EventStore, Protocol):
 class BaseEventStore(EventStore):
     """What a store of envelopes is derived from. `ttl` is in milliseconds after the last event; 0 keeps for ever.
 
-    `prefix` keeps what it writes apart from others' in a place that is shared.
+    `prefix` keeps what it writes apart from others' in a place that is shared. Raises ValueError for a `ttl` below 0.
     """
 
     def __init__(self, prefix: str = "l0", ttl: int = 0) -> None:
@@ -265,7 +265,10 @@ class RecordStore(BaseEventStoreWithSnapshots):
     # What follows from these.
 
     async def append(self, stream_id: str, event: EventEnvelope | RecordedEvent) -> None:
-        """Keep an event: an envelope with the stream's next number, or an event alone, which takes the next."""
+        """Keep an event: an envelope with the stream's next number, or an event alone, which takes the next.
+
+        Raises ValueError for an envelope of another stream.
+        """
         if isinstance(event, EventEnvelope):
             if event.stream_id != stream_id:
                 raise ValueError(f"an event of the stream {event.stream_id!r} was to be appended to {stream_id!r}")

@@ -36,6 +36,7 @@ class EventDispatcher:
 
     @property
     def handler_count(self) -> int:
+        """How many handlers each event is handed to. One that was added twice counts twice."""
         return len(self._handlers)
 
     def on_event(self, handler: EventHandler) -> None:

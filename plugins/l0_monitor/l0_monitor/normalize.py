@@ -53,14 +53,17 @@ class L0Event:
 
     @property
     def is_token(self) -> bool:
+        """Whether it is a piece of the answer's text, in `value`."""
         return self.type is L0EventType.TOKEN
 
     @property
     def is_complete(self) -> bool:
+        """Whether it is the end of the stream."""
         return self.type is L0EventType.COMPLETE
 
     @property
     def is_error(self) -> bool:
+        """Whether the stream failed, with `error`."""
         return self.type is L0EventType.ERROR
 
 

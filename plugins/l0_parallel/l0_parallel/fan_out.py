@@ -70,10 +70,12 @@ class ParallelResult(Sequence[T | None], Generic[T]):
 
     @property
     def all_succeeded(self) -> bool:
+        """Whether no task failed, and none was left out or cut short."""
         return not self.failure_count and not self.skipped
 
     @property
     def skipped_count(self) -> int:
+        """How many tasks `fail_fast` left out or cut short."""
         return len(self.skipped)
 
     def successful_results(self) -> list[T]:

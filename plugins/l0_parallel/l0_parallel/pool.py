@@ -75,6 +75,7 @@ class OperationPool(Generic[T]):
 
     @property
     def worker_count(self) -> int:
+        """How many streams run at a time, at most."""
         return self._worker_count
 
     def execute(

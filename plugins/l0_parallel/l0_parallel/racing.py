@@ -30,7 +30,10 @@ class RaceResult(Generic[T]):
 
 @dataclass
 class HedgeBudget:
-    """What a second request may cost: `share` of the calls on the whole (0.1 is one in ten), `burst` at once."""
+    """What a second request may cost: `share` of the calls on the whole (0.1 is one in ten), `burst` at once.
+
+    Raises ValueError for a share that is not from 0 to 1, and for a burst below 1.
+    """
 
     share: float = 0.1
     burst: float = 10.0

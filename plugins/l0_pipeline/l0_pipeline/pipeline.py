@@ -51,14 +51,17 @@ class Pipeline:
 
     @property
     def name(self) -> str | None:
+        """What the options call it; None without a name."""
         return self._options.name
 
     @property
     def steps(self) -> list[PipelineStep[Any, Any]]:
+        """The steps, in their order. Changing the list holds for later runs."""
         return self._steps
 
     @property
     def options(self) -> PipelineOptions:
+        """The pipeline's own copy. Changing it holds for later runs."""
         return self._options
 
     async def run(self, input: Any, *, executor: str | Executor = "asyncio") -> PipelineResult[Any]:

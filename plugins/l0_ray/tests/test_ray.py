@@ -464,7 +464,11 @@ def test_the_readme_shows_what_happens(store: str, tmp_path: Path) -> None:
     code, said = re.findall(r"```(?:python)?\n((?:import|\[).*?)```", README.read_text(), re.DOTALL)
     alone = f"{store.rpartition('/')[0]}/14"  # A database that no other test uses: its streams have ids of their own.
     (tmp_path / "example.py").write_text(code.replace("redis://localhost:6379/0", alone))
-    environ = {**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+    environ = {
+        **os.environ,
+        "RAY_ADDRESS": ray.get_runtime_context().gcs_address,
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # as in the fixture
+    }
     with redis.Redis.from_url(alone) as client:
         before = set(client.scan_iter())
         ended = subprocess.run(

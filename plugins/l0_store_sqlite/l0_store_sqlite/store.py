@@ -49,7 +49,8 @@ class SqliteEventStore(RecordStore):
     that was closed, and one in a child of a fork, opens the file again with its next use.
 
     Raises StoreUnavailable where another process has locked the file for longer than 5 s, and StoreError where it is
-    damaged, not a database of this store, or cannot be read or written.
+    damaged, not a database of this store, or cannot be read or written. The constructor raises ValueError for a path
+    that is no file, a durability that there is not, and a `ttl` below 0.
     """
 
     def __init__(

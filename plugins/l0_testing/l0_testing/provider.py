@@ -34,6 +34,7 @@ class Mishap:
     seconds: float = 0.0
 
     def failure(self) -> BaseException:
+        """What is raised: `error`, or a ConnectionResetError if none is given."""
         return self.error if self.error is not None else ConnectionResetError("scripted")
 
 
@@ -72,9 +73,11 @@ class FakeProvider:
 
     @property
     def text(self) -> str:
+        """The whole text of `tokens`: what a healthy attempt answers without `texts`."""
         return "".join(self.tokens)
 
     def stream_adapter(self) -> _Reader:
+        """What reads the streams of this provider, for `l0.run(..., adapter=provider)`."""
         return _Reader()
 
     async def __call__(self) -> AsyncIterator[Any]:

@@ -46,18 +46,22 @@ class DocumentWindow(Sequence[DocumentChunk]):
 
     @property
     def total_chunks(self) -> int:
+        """How many chunks there are; 0 for an empty document."""
         return len(self._chunks)
 
     @property
     def current_index(self) -> int:
+        """The index of the current chunk, from 0 on."""
         return self._current
 
     @property
     def document(self) -> str:
+        """The whole text, as it was given."""
         return self._document
 
     @property
     def config(self) -> WindowConfig:
+        """How the document was cut. It is not cut again when this changes."""
         return self._config
 
     def current(self) -> DocumentChunk | None:
@@ -97,9 +101,11 @@ class DocumentWindow(Sequence[DocumentChunk]):
         return self.current()
 
     def has_next(self) -> bool:
+        """Whether `next()` would move."""
         return self._current + 1 < len(self._chunks)
 
     def has_prev(self) -> bool:
+        """Whether `prev()` would move."""
         return self._current > 0
 
     def find_chunks(self, search_text: str, case_sensitive: bool = False) -> list[DocumentChunk]:
