@@ -39,10 +39,12 @@ class LiteLLMStream:
         self._reason: str | None = None
 
     def iterate(self, source: Any) -> Any:
+        """The stream itself, which is now known."""
         self._source = source
         return source
 
     def decode(self, chunk: Any) -> list[Event]:
+        """The events that are in a chunk of LiteLLM's, in order. A COMPLETE that LiteLLM made up is not among them."""
         reason = None
         for choice in getattr(chunk, "choices", None) or ():
             self._seen.add(choice.index)

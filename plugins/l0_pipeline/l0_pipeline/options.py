@@ -50,12 +50,14 @@ class PipelineResult(Generic[TOutput]):
 class PipelineOptions:
     """What holds for a whole pipeline.
 
-    `timeout` is the time that all of it may take, in seconds; any that is not more than 0 raises ValueError. `on_start(input)`, `on_progress(step_index,
+    `timeout` is the time that all of it may take, in seconds, more than 0. `on_start(input)`, `on_progress(step_index,
     total)` as a step begins, `on_error(error, step_index)` and `on_complete(result)`, whatever its status, may be
     async: they are awaited in order, and what they raise is logged.
 
     `retry`, `guardrails` and `stream_timeout` hold for the streams of the steps that have none of their own.
     `on_event` is told of all these streams, and `context` is theirs, with the names of pipeline and step.
+
+    Raises ValueError for a `timeout` that is not more than 0.
     """
 
     name: str | None = None
