@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import suppress
 from types import SimpleNamespace
@@ -28,6 +29,10 @@ __all__ = ["FastLane", "is_untouched"]
 DRAIN_SECONDS = 0.1
 DRAIN_BYTES = 65_536
 """What is read after the end that the provider announced, so that the connection can serve another request."""
+
+CROWD = 20
+"""Streams at once from which on the connections of an httpx pool are not kept: with each request and each end of one,
+httpx asks the system about every connection that is idle, which soon costs more than new ones. httpx2 does not."""
 
 COUNTS = ("prompt_tokens", "completion_tokens")
 TEXTS = ("content", "reasoning_content", "reasoning")
@@ -65,6 +70,10 @@ def _is_of_the_sdk(kind: type, name: str) -> bool:
     return kind.__name__ == name and kind.__module__.partition(".")[0] == "openai"
 
 
+_lanes: weakref.WeakSet[FastLane] = weakref.WeakSet()
+"""Those that are not closed."""
+
+
 class FastLane:
     """Iterated over, the bytes of a stream as they come in; `decode` makes events of them."""
 
@@ -80,6 +89,7 @@ class FastLane:
         self._raw: SDKReader | None = None
         self._error: Exception | None = None
         self._done = False
+        _lanes.add(self)
 
     def __aiter__(self) -> FastLane:
         return self
@@ -102,10 +112,11 @@ class FastLane:
 
     async def aclose(self) -> None:
         """Close the body. One that is over is read to its end, so that its connection can serve another request."""
+        _lanes.discard(self)
         await self._pieces.aclose()
         if self._sdk is not None:
             self._sdk.close()
-        if self._done and self._stream.response.http_version == "HTTP/1.1":  # One of HTTP/2 outlives its streams.
+        if self._done and _is_kept(self._stream.response):
             # In a task of its own, where nothing is cancelled but by anyio, from which the HTTP library is shielded
             # while it closes other connections of its pool.
             await asyncio.ensure_future(_drain(self._source))
@@ -205,6 +216,13 @@ class FastLane:
         if self._sdk is None:
             self._sdk = SDKReader(self._stream)
         return self._sdk
+
+
+def _is_kept(response: Any) -> bool:
+    """Whether the connection of a response is worth keeping. One of HTTP/2 outlives its streams by itself."""
+    if response.http_version != "HTTP/1.1":
+        return False
+    return len(_lanes) < CROWD or type(response).__module__.partition(".")[0] != "httpx"
 
 
 def _has_only_content(delta: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import l0
 import openai
 import pytest
-from l0_openai.fast_lane import FastLane, is_untouched
+from l0_openai.fast_lane import CROWD, FastLane, is_untouched
 from l0_openai.sse import Blocks
 from l0_testing import Fault, FaultServer, Script
 from openai.types import Completion
@@ -194,6 +194,28 @@ def _content(chunks: list[ChatCompletionChunk]) -> str:
 
 
 # Their connections.
+
+
+def test_of_many_streams_at_once_httpx_is_left_no_more_idle_connections_than_it_bears(fault_server: FaultServer) -> None:
+    fault_server.add("m", Script(TEXT, pace=0.01))
+    many = CROWD + 20
+
+    async def main() -> None:
+        async with openai.AsyncOpenAI(api_key="x", base_url=fault_server.base_url) as client:
+            wrapped = l0.wrap(client)
+
+            async def read_one() -> str:
+                stream = await wrapped.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+                return str(await stream.read())
+
+            assert await asyncio.gather(*(read_one() for _ in range(many))) == [TEXT] * many
+            kept = CROWD if HTTP.__name__ == "httpx" else many
+            async with asyncio.timeout(5):
+                while fault_server.open_connections > kept:
+                    await asyncio.sleep(0.01)  # The server is another thread, and sees a connection end a little later.
+            assert fault_server.open_connections == kept
+
+    asyncio.run(main())
 
 
 def test_a_connection_serves_one_stream_after_the_other(fault_server: FaultServer) -> None:
