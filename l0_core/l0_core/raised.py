@@ -26,9 +26,13 @@ def record_of(error: BaseException) -> BaseException:
     # A `__new__` of the exception's own may want what it was made of, which `args` need not be.
     builtin = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
     record: BaseException = builtin.__new__(type(error), *error.args)
+    try:
+        # Of its fields in C, a builtin exception fills some only here.
+        builtin.__init__(record, *error.args)  # type: ignore[misc]  # of the class, found above
+    except Exception:
+        # The arguments are those of a class of its own, which did not hand them on either.
+        record = builtin.__new__(type(error), *error.args)
     record.__dict__.update(error.__dict__)
-    # Of its fields in C, a builtin exception fills some only here.
-    builtin.__init__(record, *error.args)  # type: ignore[misc]  # of the class, found above
     if isinstance(error, OSError) and error.filename is not None:
         record.filename = error.filename  # type: ignore[attr-defined]
     record.__cause__, record.__suppress_context__ = error.__cause__, True

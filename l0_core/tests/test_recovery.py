@@ -340,9 +340,17 @@ class Broken(OSError):
         self.what = what
 
 
+class BadGrammar(SyntaxError):
+    """Takes arguments of its own, which it does not hand on."""
+
+    def __init__(self, rule: str, position: int) -> None:
+        self.rule, self.at = rule, position
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        BadGrammar("object", 7),
         l0.TimeoutError("no token for 5 s", "inter_token", 5.0),
         Broken("it broke"),
         Broken("no such file", 2, "/there"),
